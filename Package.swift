@@ -1,0 +1,125 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+    name: "objfs",
+    products: [
+        .executable(name: "objfs", targets: ["objfs"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    ],
+    targets: [
+        // MARK: First floor: C libraries made importable, and plain values
+
+        .systemLibrary(name: "CFUSE", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
+        .target(name: "CLinux"),
+        .target(name: "Bytes"),
+        .target(name: "Threads", dependencies: ["CLinux"]),
+        .target(name: "Records", dependencies: ["Bytes"]),
+
+        // MARK: Second floor: the seams, each knowing nothing of objfs
+
+        .target(name: "VFS", dependencies: ["Bytes", systemPackage]),
+        .target(name: "Storage", dependencies: ["Bytes", "Threads", "CLinux", systemPackage]),
+        .target(name: "Transport", dependencies: ["Bytes", "Threads", "CCurl"]),
+        .target(name: "Digests", dependencies: ["Bytes", "CCrypto"]),
+
+        // MARK: Third floor: what serves the seams
+
+        .target(name: "FUSE", dependencies: ["VFS", "Bytes", "Threads", "CFUSE", "CLinux", systemPackage]),
+        .target(name: "S3", dependencies: ["Storage", "Transport", "Digests", "Bytes", "Threads", "CExpat"]),
+        .target(name: "Chunks", dependencies: ["Storage", "Records", "Bytes", "Threads", systemPackage]),
+        .target(
+            name: "ObjfsEngine",
+            dependencies: ["VFS", "Storage", "Records", "Chunks", "Bytes", "Threads", logging, systemPackage]
+        ),
+        .target(
+            name: "ObjfsRunner",
+            dependencies: ["Storage", "Records", "Chunks", "Bytes", "Threads", "CLinux", systemPackage]
+        ),
+
+        // MARK: Fourth floor: parts joined into a product
+
+        .target(
+            name: "ObjfsConfiguration",
+            dependencies: ["S3", "Storage", "Transport", "Digests", "Bytes", "Threads", systemPackage]
+        ),
+        .target(
+            name: "ObjfsMount",
+            dependencies: ["FUSE", "VFS", "ObjfsEngine", "Bytes", "Threads", "CLinux", logging, systemPackage]
+        ),
+
+        // MARK: Fifth and sixth floor: the commands, and the program
+
+        .target(
+            name: "ObjfsCommands",
+            dependencies: [
+                "ObjfsConfiguration", "ObjfsMount", "ObjfsEngine", "ObjfsRunner", "Chunks", "Records", "S3", "Storage",
+                "Transport", "VFS", "Bytes", "Threads", "CLinux", argumentParser, logging, systemPackage,
+            ]
+        ),
+        .executableTarget(name: "objfs", dependencies: ["ObjfsCommands"]),
+
+        // MARK: Tests
+
+        .target(
+            name: "ObjfsTesting",
+            dependencies: ["Storage", "Bytes", "Threads", "CLinux", systemPackage],
+            path: "Tests/ObjfsTesting"
+        ),
+        .testTarget(name: "BytesTests", dependencies: ["Bytes"]),
+        .testTarget(name: "ThreadsTests", dependencies: ["Threads"]),
+        .testTarget(name: "RecordsTests", dependencies: ["Records", "Bytes", "ObjfsTesting"]),
+        .testTarget(name: "StorageTests", dependencies: ["Storage", "Bytes", "Threads", "ObjfsTesting"]),
+        .testTarget(name: "TransportTests", dependencies: ["Transport", "Bytes", "Threads", "CLinux", "ObjfsTesting"]),
+        .testTarget(name: "DigestsTests", dependencies: ["Digests", "Bytes"]),
+        .testTarget(
+            name: "S3Tests",
+            dependencies: ["S3", "Storage", "Transport", "Digests", "Bytes", "Threads", "ObjfsTesting"]
+        ),
+        .testTarget(name: "FUSETests", dependencies: ["FUSE", "VFS", "Bytes", "ObjfsTesting", systemPackage]),
+        .testTarget(name: "ChunksTests", dependencies: ["Chunks", "Storage", "Records", "Bytes", "ObjfsTesting"]),
+        .testTarget(
+            name: "ObjfsEngineTests",
+            dependencies: [
+                "ObjfsEngine", "VFS", "Chunks", "Records", "Storage", "Bytes", "Threads", "ObjfsTesting", systemPackage,
+            ]
+        ),
+        .testTarget(
+            name: "ObjfsRunnerTests",
+            dependencies: ["ObjfsRunner", "Chunks", "Records", "Storage", "Bytes", "ObjfsTesting", systemPackage]
+        ),
+        .testTarget(
+            name: "ObjfsConfigurationTests",
+            dependencies: ["ObjfsConfiguration", "S3", "Storage", "Transport", "Bytes", "ObjfsTesting"]
+        ),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["ObjfsCommands", "ObjfsTesting", "Storage", "Bytes", "objfs"]
+        ),
+        .testTarget(name: "MountTests", dependencies: ["ObjfsTesting", "Storage", "Bytes", "objfs"]),
+        .testTarget(name: "MountHelperTests", dependencies: ["ObjfsTesting", "objfs"]),
+        .testTarget(name: "ManualTests", dependencies: ["ObjfsTesting", "ObjfsCommands", "objfs"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+for target in package.targets where target.type != .system {
+    target.swiftSettings = [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    ]
+}

@@ -1,0 +1,7 @@
+// Makes Expat, an XML parser, importable.
+#ifndef CEXPAT_SHIM_H
+#define CEXPAT_SHIM_H
+
+#include <expat.h>
+
+#endif

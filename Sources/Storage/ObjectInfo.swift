@@ -1,0 +1,67 @@
+/// The name of one version of an object's content, as its store gave it, without the quotation marks of HTTP.
+package struct ETag: Hashable, Sendable, CustomStringConvertible {
+    package let string: String
+
+    package init(_ string: String) { self.string = string }
+
+    package var description: String { string }
+}
+
+/// A moment, in nanoseconds since 1970-01-01 00:00:00 UTC.
+package struct Timestamp: Hashable, Comparable, Sendable {
+    package let nanoseconds: Int64
+
+    package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+
+    /// A moment in whole seconds; one that does not fit becomes the nearest that does.
+    package init(seconds: Int64) {
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        nanoseconds = overflow ? (seconds < 0 ? .min : .max) : product
+    }
+
+    package static func < (left: Timestamp, right: Timestamp) -> Bool { left.nanoseconds < right.nanoseconds }
+}
+
+/// What an object carries beside its content.
+package struct ObjectAttributes: Hashable, Sendable {
+    /// The media type; `nil` leaves it to the store.
+    package var contentType: String?
+    /// The user's own names and values; names are in lower case, without a service's prefix.
+    package var metadata: [String: String]
+
+    package init(contentType: String? = nil, metadata: [String: String] = [:]) {
+        self.contentType = contentType
+        self.metadata = metadata
+    }
+}
+
+/// What a store says of an object.
+package struct ObjectInfo: Hashable, Sendable {
+    package let key: ObjectKey
+    /// The length of the content, in bytes.
+    package let size: Int64
+    package let etag: ETag
+    /// When this version was written, as the store's clock had it.
+    package let modified: Timestamp
+    /// What the object carries; `nil` where a listing did not say.
+    package let attributes: ObjectAttributes?
+
+    package init(
+        key: ObjectKey, size: Int64, etag: ETag, modified: Timestamp, attributes: ObjectAttributes? = nil
+    ) {
+        self.key = key
+        self.size = size
+        self.etag = etag
+        self.modified = modified
+        self.attributes = attributes
+    }
+}
+
+/// What must hold for an object to be written.
+package enum WriteCondition: Hashable, Sendable {
+    case always
+    /// There is no such object. The corresponding HTTP header is `If-None-Match: *`.
+    case absent
+    /// The object is still this version. The corresponding HTTP header is `If-Match`.
+    case unchanged(ETag)
+}

@@ -1,0 +1,28 @@
+/// The name of an object in its bucket: any bytes of UTF-8, where `/` means nothing to the store.
+package struct ObjectKey: Hashable, Sendable, CustomStringConvertible {
+    package let string: String
+
+    package init(_ string: String) { self.string = string }
+
+    package var description: String { string }
+
+    /// Whether two keys are the same bytes; Swift's own comparison would take `é` for `e` with an accent after it.
+    package static func == (left: ObjectKey, right: ObjectKey) -> Bool {
+        left.string.utf8.elementsEqual(right.string.utf8)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        for byte in string.utf8 { hasher.combine(byte) }
+    }
+}
+
+extension ObjectKey: Comparable {
+    /// The order of the UTF-8 bytes, in which stores list their keys.
+    package static func < (left: ObjectKey, right: ObjectKey) -> Bool {
+        left.string.utf8.lexicographicallyPrecedes(right.string.utf8)
+    }
+}
+
+extension ObjectKey: ExpressibleByStringLiteral {
+    package init(stringLiteral value: String) { self.init(value) }
+}

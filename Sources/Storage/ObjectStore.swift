@@ -1,0 +1,109 @@
+package import Bytes
+
+/// A bucket of objects, each a name and some bytes, of one service.
+///
+/// Every call blocks until it has its answer, and may be made by many threads at once.
+/// Nothing is retried in here: ``RetryingStore`` wraps a store that should try again.
+/// What a store lacks throws ``StorageError/Code/unsupported``.
+///
+/// Every store passes `StoreConformance`, the suite in which these promises are tests.
+package protocol ObjectStore: Sendable {
+    /// The URL of the bucket, for messages: `s3://bucket`, without a `/` at its end.
+    var name: String { get }
+
+    /// Asks what is known of an object without its content.
+    ///
+    /// - Throws: ``StorageError/Code/notFound`` only if the store said that there is no such object.
+    ///
+    /// The corresponding S3 operation is `HeadObject`.
+    func info(_ key: ObjectKey) throws(StorageError) -> ObjectInfo
+
+    /// Lists one page of the keys that begin with a prefix, in the order of their UTF-8 bytes.
+    ///
+    /// A bucket that is not there throws ``StorageError/Code/noSuchBucket``.
+    ///
+    /// The corresponding S3 operation is `ListObjectsV2`.
+    func list(_ request: ListingRequest) throws(StorageError) -> ListingPage
+
+    /// Reads part of an object, handing the bytes on as they arrive.
+    ///
+    /// What was handed on before an error is thrown is right as far as it goes:
+    /// the bytes of `range`, in order, from its start.
+    /// A read that returns has handed on every byte of `range` that the object has, and no other.
+    ///
+    /// - Parameters:
+    ///   - key: The object to read.
+    ///   - range: The bytes to read, end excluded; `nil` is the whole object.
+    ///     What lies past the end of the object is cut away, so a range that begins there reads nothing.
+    ///   - version: If not `nil`, the version that the caller believes it is reading.
+    ///   - sink: Takes the bytes; `false` ends the read with ``StorageError/Code/cancelled``.
+    /// - Returns: The object that was read, as the answer described it. A range past the end may know less.
+    /// - Throws: ``StorageError/Code/changed`` if the object is no longer `version`.
+    ///
+    /// The corresponding S3 operation is `GetObject`.
+    @discardableResult
+    func read(
+        _ key: ObjectKey, range: Range<Int64>?, ifVersion version: ETag?,
+        into sink: (UnsafeRawBufferPointer) -> Bool
+    ) throws(StorageError) -> ObjectInfo
+
+    /// Writes a whole object, which becomes visible at once or not at all.
+    ///
+    /// - Parameters:
+    ///   - key: The object to create or to replace.
+    ///   - body: Its content.
+    ///   - attributes: What the object carries beside its content.
+    ///   - condition: What must hold for the object to be written.
+    /// - Throws: ``StorageError/Code/preconditionFailed`` if the condition does not hold,
+    ///   ``StorageError/Code/unsupported`` if the store can't check it.
+    ///
+    /// The corresponding S3 operation is `PutObject`.
+    @discardableResult
+    func write(
+        _ key: ObjectKey, _ body: ByteSlice, attributes: ObjectAttributes, condition: WriteCondition
+    ) throws(StorageError) -> ObjectInfo
+
+    /// Deletes an object; one that is not there is deleted already.
+    ///
+    /// The corresponding S3 operation is `DeleteObject`.
+    func delete(_ key: ObjectKey) throws(StorageError)
+
+    /// Copies an object inside the bucket, without its bytes leaving the store.
+    ///
+    /// - Parameters:
+    ///   - source: The object to copy.
+    ///   - version: If not `nil`, the version of the source that must be copied.
+    ///   - target: The object to create or to replace.
+    ///   - attributes: What the copy carries; `nil` keeps those of the source.
+    /// - Throws: ``StorageError/Code/changed`` if the source is no longer `version`.
+    ///
+    /// The corresponding S3 operation is `CopyObject`.
+    @discardableResult
+    func copy(
+        _ source: ObjectKey, ifVersion version: ETag?, to target: ObjectKey, attributes: ObjectAttributes?
+    ) throws(StorageError) -> ObjectInfo
+}
+
+extension ObjectStore {
+    /// Reads part of an object into memory; see ``read(_:range:ifVersion:into:)``.
+    ///
+    /// - Throws: What the read with a sink throws.
+    package func read(
+        _ key: ObjectKey, range: Range<Int64>? = nil, ifVersion version: ETag? = nil
+    ) throws(StorageError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        try read(key, range: range, ifVersion: version) { part in
+            bytes.append(contentsOf: part)
+            return true
+        }
+        return bytes
+    }
+
+    /// Writes a whole object whatever was there before.
+    ///
+    /// - Throws: What the write with a condition throws.
+    @discardableResult
+    package func write(_ key: ObjectKey, _ body: some Sequence<UInt8>) throws(StorageError) -> ObjectInfo {
+        try write(key, ByteSlice(body), attributes: ObjectAttributes(), condition: .always)
+    }
+}

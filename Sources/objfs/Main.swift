@@ -1,0 +1,5 @@
+/// The program; all that it does is in ObjfsCommands.
+@main
+enum Main {
+    static func main() {}
+}
