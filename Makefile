@@ -1,0 +1,47 @@
+# objfs: the two commands of a fresh machine are `make demo` and `make test`.
+
+PREFIX ?= /usr/local
+SWIFT ?= swift
+STRICT = --explicit-target-dependency-import-check error -Xswiftc -warnings-as-errors
+RELEASE = -c release --static-swift-stdlib
+
+.PHONY: all deps deps-test deps-bench build release lint test demo bench install uninstall clean
+
+all: build
+
+deps: ## Installs what building and mounting need (Debian).
+	.ci/deps build
+
+deps-test: ## Installs what the tests need besides: real servers and the programs they drive.
+	.ci/deps test
+
+deps-bench: ## Installs the peers that the benchmarks compare with.
+	.ci/deps bench
+
+build: deps
+	$(SWIFT) build $(STRICT)
+
+release: deps
+	$(SWIFT) build $(RELEASE) --product objfs
+
+lint:
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+	.ci/lint
+
+test: deps-test
+	.ci/test
+
+demo: release
+	.ci/demo
+
+bench: deps-bench release
+	Tests/Benchmarks/bench $(ONLY)
+
+install: release
+	.ci/install install "$(DESTDIR)" "$(PREFIX)"
+
+uninstall:
+	.ci/install uninstall "$(DESTDIR)" "$(PREFIX)"
+
+clean:
+	$(SWIFT) package clean
