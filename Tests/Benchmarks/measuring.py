@@ -1,0 +1,85 @@
+"""Runs things in alternation and says how long they took, and what they cost."""
+
+import os
+import resource
+import statistics
+import subprocess
+import time
+
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
+
+
+def cpu_seconds(pid):
+    """User and system time of a process so far, in seconds."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_memory(pid):
+    """The largest resident size of a process so far, in MiB."""
+    with open(f"/proc/{pid}/status") as file:
+        for line in file:
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def drop_caches():
+    """Empties the kernel's page cache, so that nothing is read twice from it; needs root."""
+    os.sync()
+    try:
+        with open("/proc/sys/vm/drop_caches", "w") as file:
+            file.write("1")
+    except PermissionError:
+        raise SystemExit("bench: emptying the page cache needs root")
+
+
+class Contender:
+    """One of those that are compared: a command, and the daemon that serves it, if there is one."""
+
+    def __init__(self, name, command, daemon=None, prepare=None, shell=True):
+        self.name = name
+        self.command = command
+        self.daemon = daemon
+        self.prepare = prepare
+        self.shell = shell
+        self.walls, self.costs, self.daemons = [], [], []
+
+    def run(self):
+        if self.prepare:
+            self.prepare()
+        before = cpu_seconds(self.daemon) if self.daemon else 0.0
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        start = time.monotonic()
+        done = subprocess.run(self.command, shell=self.shell, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        wall = time.monotonic() - start
+        if done.returncode != 0:
+            raise SystemExit(f"bench: {self.name} failed ({done.returncode}): {done.stderr.decode()[-500:]}")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.walls.append(wall)
+        self.costs.append(after.ru_utime + after.ru_stime - children.ru_utime - children.ru_stime)
+        self.daemons.append(cpu_seconds(self.daemon) - before if self.daemon else 0.0)
+
+    wall = property(lambda self: statistics.median(self.walls))
+    cost = property(lambda self: statistics.median(self.costs))
+    daemon_cost = property(lambda self: statistics.median(self.daemons))
+
+
+def compare(contenders, goals=None, rounds=None):
+    """Runs all in alternation; the first is objfs. `goals` maps a peer's name to the ratio that is wanted."""
+    for _ in range(rounds or ROUNDS):
+        for contender in contenders:
+            contender.run()
+    ours = contenders[0]
+    for contender in contenders:
+        line = f"{contender.name:28} {contender.wall:8.3f} s wall  {contender.cost:6.2f} s CPU"
+        if contender.daemon:
+            line += f"  {contender.daemon_cost:6.2f} s daemon  {peak_memory(contender.daemon):5.0f} MiB"
+        if contender is not ours:
+            line += f"  objfs/it {ours.wall / contender.wall:5.2f}"
+            if contender.daemon_cost:
+                line += f" (daemon {ours.daemon_cost / contender.daemon_cost:4.2f})"
+            if goals and contender.name in goals:
+                line += f"  goal {goals[contender.name]}"
+        print(line, flush=True)

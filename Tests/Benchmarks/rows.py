@@ -1,0 +1,136 @@
+"""What is measured: one function a row, its first line says what is compared."""
+
+import os
+import random
+import subprocess
+import threading
+import time
+
+import world
+from measuring import Contender, compare, drop_caches, peak_memory
+from world import GIB, MIB, OBJFS
+
+RCLONE_TUNED = ["--vfs-read-chunk-streams", "4", "--vfs-read-chunk-size", "8M", "--no-checksum", "--buffer-size", "0"]
+
+
+def _bucket_of_one_gib():
+    directory = world.folder("data", "bucket")
+    world.text(os.path.join(directory, "big"), GIB)
+    return os.path.dirname(directory)
+
+
+def dd_signed():
+    """dd of 1 GiB through a mount, from a server that checks signatures (rclone serve s3)"""
+    endpoint = world.rclone_server(_bucket_of_one_gib())
+    mounts = {
+        "objfs": world.mount_objfs("s3://bucket", endpoint),
+        "s3fs": world.mount_s3fs("bucket", endpoint),
+        "rclone": world.mount_rclone("bucket", endpoint),
+        "rclone tuned": world.mount_rclone("bucket", endpoint, *RCLONE_TUNED, name="rclone-tuned"),
+    }
+    compare(
+        [Contender(name, f"dd if={point}/big of=/dev/null bs=1M status=none", daemon, drop_caches)
+         for name, (point, daemon) in mounts.items()],
+        {"s3fs": "0.75 (daemon 0.45)", "rclone": "0.35", "rclone tuned": "0.65"},
+    )
+
+
+def dd_nginx():
+    """dd of 1 GiB through a mount, unsigned from nginx, against curl of the object"""
+    url = world.nginx_server(_bucket_of_one_gib())
+    point, daemon = world.mount_objfs("s3://bucket", url, "--no-sign-request", name="objfs-nginx")
+    compare(
+        [Contender("objfs", f"dd if={point}/big of=/dev/null bs=1M status=none", daemon, drop_caches),
+         Contender("curl", f"curl -s -o /dev/null {url}/bucket/big")],
+        {"curl": "2.2"},
+    )
+
+
+def random_reads():
+    """16 threads of random 4 KiB reads in 1 GiB, against rclone mount"""
+    endpoint = world.rclone_server(_bucket_of_one_gib())
+    for name, (point, _) in {
+        "objfs": world.mount_objfs("s3://bucket", endpoint, name="objfs-random"),
+        "rclone": world.mount_rclone("bucket", endpoint, name="rclone-random"),
+    }.items():
+        drop_caches()
+        seconds = _read_randomly(os.path.join(point, "big"), threads=16, reads=100)
+        print(f"{name:28} {1600 / seconds:8.0f} reads/s", flush=True)
+
+
+def _read_randomly(path, threads, reads):
+    descriptor = os.open(path, os.O_RDONLY)
+
+    def work(seed):
+        numbers = random.Random(seed)
+        for _ in range(reads):
+            os.pread(descriptor, 4096, numbers.randrange(0, GIB - 4096))
+
+    workers = [threading.Thread(target=work, args=(seed,)) for seed in range(threads)]
+    begin = time.monotonic()
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    os.close(descriptor)
+    return time.monotonic() - begin
+
+
+def run_local():
+    """objfs run over 1 GiB in 16 chunks, -j2, against one process and parallel --pipepart"""
+    file = os.path.join(_bucket_of_one_gib(), "bucket", "big")
+    subprocess.run(["cat", file], stdout=subprocess.DEVNULL, check=True)
+    goals = {"grep": ("1.7", "1.3"), "wc": ("1.1", "1"), "awk": ("1.8", "1")}
+    for name, command in {
+        "grep": "grep -c 'fox jumps.*99'", "wc": "wc -l", "awk": "awk '{ n += NF } END { print n }'",
+    }.items():
+        print(f"-- {name}: wanted {goals[name][0]} times as fast as one process, {goals[name][1]} times as parallel")
+        compare([
+            Contender("objfs run", f"{OBJFS} run -j2 --chunks 16 {file} -- {command}"),
+            Contender("one process", f"{command} {file}"),
+            Contender("parallel --pipepart", f"parallel --will-cite --pipepart -a {file} -j2 --block 64M \"{command}\""),
+        ])
+
+
+def run_tasks():
+    """2,000 tasks of true, against xargs -P2"""
+    directory = world.folder("tasks")
+    for index in range(2000):
+        open(os.path.join(directory, f"{index:04}"), "w").close()
+    compare([
+        Contender("objfs run", f"{OBJFS} run -j2 --per-object file://{directory}/ -- true"),
+        Contender("xargs", f"ls {directory} | xargs -P2 -n1 true"),
+    ])
+
+
+def starting():
+    """objfs --version and mounting to ready, against rclone"""
+    compare([Contender("objfs", f"{OBJFS} --version"), Contender("rclone", "rclone version")], {"rclone": "0.5"})
+    source, point = world.folder("empty"), world.folder("mnt-start")
+    compare(
+        [Contender("objfs mount", f"{OBJFS} mount file://{source} {point} && fusermount3 -u {point}"),
+         Contender("rclone mount", f"rclone mount --daemon {source} {point} && fusermount3 -u {point}")],
+        {"rclone mount": "0.5"},
+    )
+
+
+def memory():
+    """64 files of 1 GiB read at once under --memory-limit 256M: the daemon's peak must stay under 350 MiB"""
+    directory = world.folder("sparse", "bucket")
+    for index in range(64):
+        with open(os.path.join(directory, f"{index:02}"), "wb") as file:
+            file.truncate(GIB)
+    point, daemon = world.mount_objfs(f"file://{directory}", None, "--memory-limit", "256M", name="objfs-memory")
+    begin = time.monotonic()
+    readers = [
+        subprocess.Popen(["dd", f"if={point}/{index:02}", "of=/dev/null", "bs=1M", "count=256", "status=none"])
+        for index in range(64)
+    ]
+    failed = sum(reader.wait() != 0 for reader in readers)
+    print(f"{'objfs':28} {time.monotonic() - begin:8.1f} s  {peak_memory(daemon):5.0f} MiB peak  {failed} failed")
+
+
+ROWS = {
+    function.__name__: function
+    for function in (dd_signed, dd_nginx, random_reads, run_local, run_tasks, starting, memory)
+}
