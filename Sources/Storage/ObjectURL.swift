@@ -7,7 +7,7 @@ package struct ObjectURL: Hashable, Sendable {
     }
 
     package let scheme: Scheme
-    /// The bucket's name; of a `file:` URL the folder, absolute. Empty for all buckets of an account.
+    /// The bucket's name, or the folder of a `file:` URL; empty for all buckets of an account.
     package let bucket: String
     /// What stands behind the bucket and its `/`, byte for byte; empty for the bucket itself.
     package let key: String
