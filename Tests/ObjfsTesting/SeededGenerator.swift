@@ -1,0 +1,19 @@
+/// Random numbers that a seed determines, so that a failure that prints its seed can be had again.
+///
+/// The algorithm is SplitMix64.
+package struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    package init(seed: UInt64) { state = seed }
+
+    /// A seed that differs from run to run.
+    package static var freshSeed: UInt64 { .random(in: 2...UInt64(UInt32.max)) }
+
+    package mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var value = state
+        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+        return value ^ (value >> 31)
+    }
+}

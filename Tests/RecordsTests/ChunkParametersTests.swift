@@ -1,0 +1,66 @@
+import Records
+import Testing
+
+@Suite struct ChunkParametersTests {
+    private func parse(_ words: String) throws(ChunkParametersError) -> ChunkParameters {
+        try ChunkParameters(words: words.split(separator: "@").map(String.init), defaults: ChunkParameters())
+    }
+
+    @Test(arguments: [
+        ("", "67108864B@lines"), ("16", "16@lines"), ("8MiB", "8388608B@lines"), ("4M@crlf", "4194304B@crlf"),
+        ("nul@3", "3@nul"), ("sep-0d0a", "67108864B@crlf"), ("sep-7C7c@2", "2@sep-7c7c"), ("1B", "1B@lines"),
+        ("bytes@record-128@2", "2@record-128"), ("record-5", "67108864B@record-5"), ("bytes", "67108864B@record-1"),
+        ("2@lines@nul", "2@nul"),
+    ])
+    func `words say how to cut, in any order`(words: String, meaning: String) throws {
+        #expect(try parse(words).borderWords == meaning)
+    }
+
+    @Test(arguments: [
+        "bogus", "16@8M", "16@16", "0", "0B", "crlf@nul", "record-0", "record-x", "sep-", "sep-0", "sep-0g",
+        "sep-000102030405060708090a0b0c0d0e0f10", "lines@record-5", "bytes@nul", "header@header", "ext@ext-csv", "ext-",
+        "10Q", "csv", "99999999999999999999", "9999999P", "-1", "+1", "lines@lines", "crlf@record-3", "1.5M", "１６",
+    ])
+    func `a word that is unknown, doubled or contradictory is refused with a reason`(words: String) {
+        #expect(throws: ChunkParametersError.self) { try parse(words) }
+    }
+
+    @Test func `header and extension are remembered`() throws {
+        let parameters = try parse("header@ext-csv@16")
+        #expect(parameters.repeatsHeader)
+        #expect(parameters.nameExtension == .named("csv"))
+        #expect(try parse("ext").nameExtension == .own)
+    }
+}
+
+@Suite struct ChunkNameTests {
+    @Test func `C7: names have one width, and a short or extended name finds its chunk`() {
+        let names = ChunkName(count: 16)
+        #expect(names.string(7) == "chunk-07")
+        for name in ["chunk-7", "chunk-07", "chunk-007", "chunk-07.csv", "chunk-7.tar.gz"] {
+            #expect(names.index(name) == 7)
+        }
+        for name in ["chunk-16", "chunk--1", "chunk-", "chunk-7.", "chunk-x", "Chunk-7", "chunk-7 ", "chunk-+7", ""] {
+            #expect(names.index(name) == nil, "\(name)")
+        }
+        #expect(ChunkName(count: 10).string(9) == "chunk-9")
+        #expect(ChunkName(count: 11, fileExtension: "csv").string(3) == "chunk-03.csv")
+        #expect(ChunkName(count: 1).string(0) == "chunk-0")
+    }
+
+    @Test(arguments: [("a/b.csv", "csv"), ("b.tar.gz", "gz"), (".profile", nil), ("a.d/b", nil), ("b.", nil)])
+    func `an extension is what stands behind the last point of the last part`(key: String, expected: String?) {
+        #expect(ChunkName.fileExtension(of: key) == expected)
+    }
+}
+
+@Suite struct CompressionTests {
+    @Test func `C12: compressed content is known by its first bytes, and text is not taken for it`() {
+        #expect(Compression(magic: [0x1F, 0x8B, 0x08, 0, 0, 0]) == .gzip)
+        #expect(Compression(magic: [0x28, 0xB5, 0x2F, 0xFD]) == .zstd)
+        #expect(Compression(magic: Array("BZh91A".utf8)) == .bzip2)
+        #expect(Compression(magic: [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00]) == .xz)
+        #expect(Compression(magic: [0x04, 0x22, 0x4D, 0x18]) == .lz4)
+        for text in ["BZhello", "BZh", "", "hello", "\u{1F}"] { #expect(Compression(magic: Array(text.utf8)) == nil) }
+    }
+}
