@@ -89,7 +89,8 @@ let package = Package(
             dependencies: ["S3", "Storage", "Transport", "Digests", "Bytes", "Threads", "ObjfsTesting"]
         ),
         .testTarget(name: "FUSETests", dependencies: ["FUSE", "VFS", "Bytes", "ObjfsTesting", systemPackage]),
-        .testTarget(name: "ChunksTests", dependencies: ["Chunks", "Storage", "Records", "Bytes", "ObjfsTesting"]),
+        .testTarget(
+            name: "ChunksTests", dependencies: ["Chunks", "Storage", "Records", "Bytes", "Threads", "ObjfsTesting"]),
         .testTarget(
             name: "ObjfsEngineTests",
             dependencies: [

@@ -24,6 +24,8 @@ package struct StorageError: Error, Sendable {
         case unavailable
         /// What came is not what was promised.
         case corrupted
+        /// The object is compressed, and can't be cut into records as it is.
+        case compressed
         /// There is no room for what should be written.
         case noSpace
         /// The caller ended it.
@@ -34,7 +36,7 @@ package struct StorageError: Error, Sendable {
             switch self {
             case .timedOut, .unavailable, .corrupted: true
             case .notFound, .noSuchBucket, .accessDenied, .credentials, .changed, .preconditionFailed, .unsupported,
-                .invalid, .noSpace, .cancelled:
+                .invalid, .compressed, .noSpace, .cancelled:
                 false
             }
         }

@@ -1,0 +1,35 @@
+import Storage
+import Threads
+
+/// A value that one thread finds out, while the others who want it wait; a failure is told, and not kept.
+final class Once<Value: Sendable>: Sendable {
+    private enum State {
+        case unknown
+        case running
+        case known(Value)
+    }
+
+    private let state = Monitor(State.unknown)
+
+    /// The value, found out by `body` if nobody has it yet.
+    func value(_ body: () throws(StorageError) -> Value) throws(StorageError) -> Value {
+        let known = state.wait { state -> Value?? in
+            switch state {
+            case .known(let value): return .some(value)
+            case .running: return nil
+            case .unknown:
+                state = .running
+                return .some(nil)
+            }
+        }
+        if let known { return known }
+        do {
+            let value = try body()
+            state.update { $0 = .known(value) }
+            return value
+        } catch {
+            state.update { $0 = .unknown }
+            throw error
+        }
+    }
+}
