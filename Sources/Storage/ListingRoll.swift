@@ -44,6 +44,31 @@ package struct ListingRoll {
         return take(prefix) { $0.prefixes.append(prefix) }
     }
 
+    /// What the keys below a folder, which is named with its `/`, can add to the page.
+    package enum FolderRelevance {
+        /// Nothing.
+        case skip
+        /// One prefix, whatever they are.
+        case rolledUp
+        /// Themselves.
+        case enter
+    }
+
+    /// Tells a store that walks through folders whether it need enter one.
+    package func relevance(ofFolder folder: String) -> FolderRelevance {
+        let isPart = folder.utf8.starts(with: request.prefix.utf8)
+        guard isPart || request.prefix.utf8.starts(with: folder.utf8) else { return .skip }
+        // All its keys come before the page if the last that could be there does.
+        if let after, ObjectKey(folder) < ObjectKey(after), !after.utf8.starts(with: folder.utf8) { return .skip }
+        if isPart, request.isDelimited, folder.utf8.count > request.prefix.utf8.count { return .rolledUp }
+        return .enter
+    }
+
+    /// Whether a key may be on this page; a store need not ask what is known of one that can't.
+    package func mayTake(_ key: ObjectKey) -> Bool {
+        key.string.utf8.starts(with: request.prefix.utf8) && !isBefore(key)
+    }
+
     private mutating func take(_ name: String, _ add: (inout ListingPage) -> Void) -> Bool {
         guard page.objects.count + page.prefixes.count < min(max(request.limit, 1), 1000) else {
             page.next = ListingToken(last)

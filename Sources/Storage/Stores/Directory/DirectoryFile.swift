@@ -1,0 +1,148 @@
+import Bytes
+import CLinux
+import Glibc
+
+/// An open file or folder of a ``DirectoryStore``.
+final class DirectoryFile {
+    let descriptor: Int32
+
+    /// How many bytes are read and handed on at a time; they stay in a core's cache meanwhile.
+    private static let block = 256 << 10
+
+    private static let typeAttribute = "user.mime_type"
+    private static let metadataPrefix = "user.objfs."
+
+    init(takingOwnershipOf descriptor: Int32) { self.descriptor = descriptor }
+
+    deinit { close(descriptor) }
+
+    /// What is known of the object; its key has a `/` at the end exactly if this is a folder.
+    ///
+    /// The corresponding C function is `fstat`.
+    func info(_ key: ObjectKey) throws(StorageError) -> ObjectInfo {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw StorageError(errno: errno) }
+        guard let info = ObjectInfo(key, status, attributes: attributes()) else { throw .notFound() }
+        return info
+    }
+
+    /// Hands on some bytes; if the file has changed meanwhile, they may be of two versions, and that is an error.
+    ///
+    /// The corresponding C function is `pread`.
+    func read(
+        _ range: Range<Int64>, unlessChanged info: ObjectInfo, into sink: (UnsafeRawBufferPointer) -> Bool
+    ) throws(StorageError) {
+        guard !range.isEmpty else { return }
+        posix_fadvise(descriptor, off_t(range.lowerBound), off_t(range.count), POSIX_FADV_SEQUENTIAL)
+        let buffer = Buffer(count: min(Self.block, range.count))
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            let wanted = Int(min(Int64(buffer.count), range.upperBound - offset))
+            let count = pread(descriptor, buffer.memory.baseAddress, wanted, off_t(offset))
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw StorageError(errno: errno) }
+            // Asked before the bytes are handed on, so that none of another version ever is.
+            try refuseChange(since: info)
+            guard count > 0 else { throw .changed() }
+            guard sink(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer.memory)[..<count])) else {
+                throw StorageError(.cancelled, "called off")
+            }
+            offset += Int64(count)
+        }
+    }
+
+    private func refuseChange(since info: ObjectInfo) throws(StorageError) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw StorageError(errno: errno) }
+        guard ETag(status) == info.etag else { throw .changed() }
+    }
+
+    /// Adds bytes at the end of what was written.
+    ///
+    /// The corresponding C function is `write`.
+    func write(_ bytes: UnsafeRawBufferPointer) throws(StorageError) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw StorageError(errno: errno) }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    func write(_ bytes: ByteSlice) throws(StorageError) {
+        try bytes.withUnsafeBytes { (bytes) throws(StorageError) in try write(bytes) }
+    }
+
+    /// Keeps what an object carries in extended attributes of its file.
+    ///
+    /// The corresponding C function is `fsetxattr`.
+    func set(_ attributes: ObjectAttributes) throws(StorageError) {
+        if let type = attributes.contentType { try set(Self.typeAttribute, type) }
+        for (name, value) in attributes.metadata { try set(Self.metadataPrefix + name, value) }
+    }
+
+    private func set(_ name: String, _ value: String) throws(StorageError) {
+        let bytes = Array(value.utf8)
+        guard fsetxattr(descriptor, name, bytes, bytes.count, 0) != 0 else { return }
+        switch errno {
+        case ENOTSUP: throw StorageError(.unsupported, "this file system keeps no metadata")
+        case ENOSPC, E2BIG, ERANGE: throw StorageError(.unsupported, "this file system keeps no so large metadata")
+        default: throw StorageError(errno: errno)
+        }
+    }
+
+    private func attributes() -> ObjectAttributes {
+        var attributes = ObjectAttributes()
+        let count = flistxattr(descriptor, nil, 0)
+        guard count > 0 else { return attributes }
+        var names = [CChar](repeating: 0, count: count)
+        guard flistxattr(descriptor, &names, names.count) == count else { return attributes }
+        for name in names.split(separator: 0) {
+            let name = String(decoding: name.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            if name == Self.typeAttribute { attributes.contentType = value(name) }
+            guard name.hasPrefix(Self.metadataPrefix), let value = value(name) else { continue }
+            attributes.metadata[String(name.dropFirst(Self.metadataPrefix.count))] = value
+        }
+        return attributes
+    }
+
+    private func value(_ name: String) -> String? {
+        var value = [UInt8](repeating: 0, count: 64 << 10)
+        let count = fgetxattr(descriptor, name, &value, value.count)
+        return count < 0 ? nil : String(decoding: value.prefix(count), as: UTF8.self)
+    }
+}
+
+extension ObjectInfo {
+    /// What `stat` says of an object; `nil` if it is no regular file and no folder, or not what the key says.
+    init?(_ key: ObjectKey, _ status: stat, attributes: ObjectAttributes?) {
+        let isFolder = status.st_mode & S_IFMT == S_IFDIR
+        guard isFolder || status.st_mode & S_IFMT == S_IFREG, isFolder == key.string.hasSuffix("/") else { return nil }
+        self.init(
+            key: key, size: isFolder ? 0 : Int64(status.st_size), etag: ETag(status),
+            modified: Timestamp(status.st_mtim), attributes: attributes)
+    }
+}
+
+extension ETag {
+    /// The version of a file: whatever is written to it, or put in its place, changes one of these.
+    fileprivate init(_ status: stat) {
+        let numbers: [UInt64] = [
+            UInt64(status.st_dev), UInt64(status.st_ino), UInt64(bitPattern: Int64(status.st_size)),
+            UInt64(bitPattern: Timestamp(status.st_mtim).nanoseconds),
+            UInt64(bitPattern: Timestamp(status.st_ctim).nanoseconds),
+        ]
+        // A folder's times change with what is in it, which is not its content as an object.
+        let isFolder = status.st_mode & S_IFMT == S_IFDIR
+        self.init(numbers.prefix(isFolder ? 2 : 5).map { String($0, radix: 16) }.joined(separator: "-"))
+    }
+}
+
+extension Timestamp {
+    fileprivate init(_ time: timespec) {
+        let (sum, overflow) = Timestamp(seconds: Int64(time.tv_sec)).nanoseconds
+            .addingReportingOverflow(Int64(time.tv_nsec))
+        self.init(nanoseconds: overflow ? .max : sum)
+    }
+}

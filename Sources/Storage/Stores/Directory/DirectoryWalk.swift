@@ -1,0 +1,130 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// Builds one page of a listing by walking the folders of a ``DirectoryStore`` in the order of keys.
+struct DirectoryWalk: ~Copyable {
+    private let root: DirectoryRoot
+    private let request: ListingRequest
+    private let listings: DirectoryListings
+    private var roll: ListingRoll
+
+    init(root: consuming DirectoryRoot, request: ListingRequest, listings: DirectoryListings) {
+        self.root = root
+        self.request = request
+        self.listings = listings
+        roll = ListingRoll(request)
+    }
+
+    consuming func page() throws(StorageError) -> ListingPage {
+        // Nothing above the last folder of the prefix has keys that begin with it.
+        let folder = request.prefix.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(request.prefix[...$0]) } ?? ""
+        guard folder.isEmpty || DirectoryRoot.path(of: ObjectKey(folder)) != nil else { return ListingPage() }
+        _ = try walk(folder)
+        return roll.page
+    }
+
+    /// Adds what is in a folder, which is named with its `/` or empty for the root; `false` if the page is done.
+    private mutating func walk(_ folder: String) throws(StorageError) -> Bool {
+        let path = folder.isEmpty ? "." : String(folder.dropLast())
+        let descriptor = clinux_open_beneath(root.descriptor, path, O_RDONLY | O_DIRECTORY, 0)
+        // A folder that is not there, or may not be entered, has no keys that this user can reach.
+        guard descriptor >= 0 else {
+            guard errno == EACCES else { return true }
+            throw StorageError(.accessDenied, "the folder '\(folder)' may not be read")
+        }
+        let directory = DirectoryFile(takingOwnershipOf: descriptor)
+        let names = try listings.names(of: folder, directory, continuing: request.token != nil)
+        if names.isEmpty, !folder.isEmpty {
+            var status = stat()
+            guard fstat(descriptor, &status) == 0 else { return true }
+            return ObjectInfo(ObjectKey(folder), status, attributes: nil).map { roll.add($0) } ?? true
+        }
+        for name in names {
+            guard try add(name, in: folder, directory) else { return false }
+        }
+        return true
+    }
+
+    /// Adds a file, or what is in a folder, whose name has its `/`.
+    private mutating func add(
+        _ name: String, in folder: String, _ directory: DirectoryFile
+    ) throws(StorageError) -> Bool {
+        let key = ObjectKey(folder + name)
+        if name.hasSuffix("/") {
+            switch roll.relevance(ofFolder: key.string) {
+            case .skip: return true
+            case .rolledUp: return roll.add(ObjectInfo(placeholder: ObjectKey(key.string + "x")))
+            case .enter: return try walk(key.string)
+            }
+        }
+        guard roll.mayTake(key) else { return true }
+        var status = stat()
+        guard fstatat(directory.descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return true }
+        if status.st_mode & S_IFMT == S_IFLNK { return follow(key) }
+        return ObjectInfo(key, status, attributes: nil).map { roll.add($0) } ?? true
+    }
+
+    /// Adds the file that a link leads to, if that is in the folder.
+    private mutating func follow(_ key: ObjectKey) -> Bool {
+        guard let info = try? root.info(key) else { return true }
+        return roll.add(info)
+    }
+}
+
+extension ObjectInfo {
+    /// A key that stands for all that are rolled up with it.
+    fileprivate init(placeholder key: ObjectKey) {
+        self.init(key: key, size: 0, etag: ETag(""), modified: Timestamp(nanoseconds: 0))
+    }
+}
+
+/// The names in folders, in the order of keys, kept for a while so that the next page need not read them again.
+final class DirectoryListings: Sendable {
+    private struct Listing {
+        let folder: String
+        let names: [String]
+    }
+
+    private let recent = Mutex<[Listing]>([])
+
+    /// The names in a folder, those of folders with a `/` at the end.
+    ///
+    /// - Parameter continuing: Whether this is a later page, for which the names that the page before saw will do.
+    func names(
+        of folder: String, _ directory: DirectoryFile, continuing: Bool
+    ) throws(StorageError) -> [String] {
+        if continuing, let known = recent.withLock({ $0.first { $0.folder == folder } }) { return known.names }
+        let names = try Self.read(directory)
+        // Only a folder of more than a page is worth it.
+        guard names.count >= 1000 else { return names }
+        recent.withLock { recent in
+            recent.removeAll { $0.folder == folder }
+            recent.insert(Listing(folder: folder, names: names), at: 0)
+            if recent.count > 8 { recent.removeLast() }
+        }
+        return names
+    }
+
+    /// The corresponding C function is `readdir`.
+    private static func read(_ directory: DirectoryFile) throws(StorageError) -> [String] {
+        let copy = openat(directory.descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard copy >= 0, let stream = fdopendir(copy) else { throw StorageError(errno: errno) }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            guard let name = String(validating: bytes, as: UTF8.self), name != ".", name != "..",
+                !DirectoryRoot.isTemporary(name)
+            else { continue }
+            names.append(isFolder(entry.pointee, in: copy, name) ? name + "/" : name)
+        }
+        return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    private static func isFolder(_ entry: dirent, in directory: Int32, _ name: String) -> Bool {
+        guard Int(entry.d_type) == DT_UNKNOWN else { return Int(entry.d_type) == DT_DIR }
+        var status = stat()
+        return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+}

@@ -1,0 +1,118 @@
+import Bytes
+import Glibc
+import ObjfsTesting
+import Storage
+import Testing
+import Threads
+
+@Suite struct StoreTests {
+    @Test func `the store in memory keeps the promises of a store`() throws {
+        try StoreConformance(InMemoryStore()).check()
+    }
+
+    @Test func `a folder keeps the promises of a store`() throws {
+        let folder = TemporaryFolder()
+        try StoreConformance(DirectoryStore(path: folder.path), limits: [.isFileSystem]).check()
+    }
+}
+
+@Suite struct DirectoryStoreTests {
+    @Test func `X3: no key leads out of the folder, and no link`() throws {
+        let folder = TemporaryFolder()
+        folder.write("secret", [1])
+        let bucket = folder.makeFolder("bucket")
+        symlink("../secret", bucket + "/link")
+        symlink("..", bucket + "/up")
+        let store = DirectoryStore(path: bucket)
+        for key: ObjectKey in [
+            "../secret", "/etc/passwd", "a/../../secret", "link", "up/secret", "", ".", "a//b", "a\0b",
+        ] {
+            #expect(throws: StorageError.self, "\(key)") { try store.read(key) }
+            #expect(throws: StorageError.self, "\(key)") {
+                guard key != "link" else { throw StorageError.notFound() }
+                try store.write(key, [2])
+            }
+        }
+        #expect(folder.read("secret") == [1])
+        #expect(try store.list(ListingRequest()).objects.isEmpty)
+    }
+
+    @Test func `a folder that is not there is no bucket`() {
+        let store = DirectoryStore(path: "/nonexistent/bucket")
+        for body in [{ _ = try store.info("k") }, { _ = try store.list(ListingRequest()) }] as [() throws -> Void] {
+            let error = #expect(throws: StorageError.self) { try body() }
+            #expect(error?.code == .noSuchBucket)
+        }
+    }
+
+    @Test func `M4: a file that is overwritten while it is read is never read as a mixture`() throws {
+        let folder = TemporaryFolder()
+        folder.write("k", [UInt8](repeating: 1, count: 2 << 20))
+        let store = DirectoryStore(path: folder.path)
+        var seen: [UInt8] = []
+        let error = #expect(throws: StorageError.self) {
+            try store.read("k", range: nil, ifVersion: nil) { part in
+                seen += part
+                folder.write("k", [UInt8](repeating: 2, count: 2 << 20))
+                return true
+            }
+        }
+        #expect(error?.code == .changed)
+        #expect(!seen.contains(2))
+    }
+
+    @Test func `an empty folder is listed as a key that ends in a slash, and named pipes not at all`() throws {
+        let folder = TemporaryFolder()
+        folder.makeFolder("empty")
+        folder.write("full/x", [])
+        mkfifo(folder.path + "/pipe", 0o600)
+        let store = DirectoryStore(path: folder.path)
+        let page = try store.list(ListingRequest())
+        #expect(page.objects.map(\.key) == ["empty/", "full/x"])
+        #expect(try store.list(ListingRequest(isDelimited: true)).prefixes == ["empty/", "full/"])
+        #expect(throws: StorageError.self) { try store.read("pipe") }
+    }
+
+    @Test func `a write that fails leaves nothing behind`() throws {
+        let folder = TemporaryFolder()
+        folder.write("a/b", [])
+        let store = DirectoryStore(path: folder.path)
+        #expect(throws: StorageError.self) { try store.write("a", [1]) }
+        #expect(throws: StorageError.self) { try store.write("a/b/c", [1]) }
+        #expect(folder.names() == ["a"])
+    }
+
+    @Test func `more files than a page holds are listed in order, a thousand at a time`() throws {
+        let folder = TemporaryFolder()
+        for number in 0..<2_500 { folder.write("f\(number)", []) }
+        var keys: [ObjectKey] = []
+        var pages = 0
+        try DirectoryStore(path: folder.path).eachPage(ListingRequest()) { page in
+            keys += page.objects.map(\.key)
+            pages += 1
+            return true
+        }
+        #expect(pages == 3)
+        #expect(keys == (0..<2_500).map { ObjectKey("f\($0)") }.sorted())
+    }
+}
+
+@Suite struct ObjectURLTests {
+    @Test(arguments: [
+        ("s3:", "", ""), ("s3://b", "b", ""), ("s3://b/", "b", ""), ("s3://b/k/l", "b", "k/l"),
+        ("s3://b//k", "b", "/k"),
+        ("s3://b/k?x#y%20", "b", "k?x#y%20"), ("file:///d/k", "/d/k", ""),
+    ])
+    func `a URL names a bucket and a key, byte for byte`(text: String, bucket: String, key: String) throws {
+        let url = try ObjectURL(text)
+        #expect(url.bucket == bucket)
+        #expect(url.key == key)
+    }
+
+    @Test(arguments: ["az://c/k", "s3:///k", "file://host/d", "file:", "plain", "/a/b", "http://x", "s3:b"])
+    func `what is no URL of a store is refused with a hint`(text: String) {
+        let error = #expect(throws: StorageError.self) { try ObjectURL(text) }
+        #expect(error?.code == .invalid)
+        #expect(error?.hint != nil)
+    }
+}
