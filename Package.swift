@@ -23,6 +23,7 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
+        .target(name: "CFUSESession", linkerSettings: [.linkedLibrary("fuse3")]),
         .target(name: "CLinux"),
         .target(name: "Bytes"),
         .target(name: "Threads", dependencies: ["CLinux"]),
@@ -37,7 +38,7 @@ let package = Package(
 
         // MARK: Third floor: what serves the seams
 
-        .target(name: "FUSE", dependencies: ["VFS", "Bytes", "Threads", "CFUSE", "CLinux", systemPackage]),
+        .target(name: "FUSE", dependencies: ["VFS", "Bytes", "Threads", "CFUSE", "CFUSESession", systemPackage]),
         .target(name: "S3", dependencies: ["Storage", "Transport", "Digests", "Bytes", "Threads", "CExpat"]),
         .target(name: "Chunks", dependencies: ["Storage", "Records", "Bytes", "Threads", systemPackage]),
         .target(
@@ -88,7 +89,8 @@ let package = Package(
             name: "S3Tests",
             dependencies: ["S3", "Storage", "Transport", "Digests", "Bytes", "Threads", "ObjfsTesting"]
         ),
-        .testTarget(name: "FUSETests", dependencies: ["FUSE", "VFS", "Bytes", "ObjfsTesting", systemPackage]),
+        .testTarget(
+            name: "FUSETests", dependencies: ["FUSE", "VFS", "Bytes", "Threads", "ObjfsTesting", systemPackage]),
         .testTarget(
             name: "ChunksTests", dependencies: ["Chunks", "Storage", "Records", "Bytes", "Threads", "ObjfsTesting"]),
         .testTarget(
