@@ -21,7 +21,8 @@ private final class NamesFileSystem: FileSystem {
     private func attributes(_ index: Int) -> Attributes {
         Attributes(
             inode: Inode(rawValue: UInt64(index) + 2), type: .regular, permissions: 0o644, owner: getuid(),
-            group: getgid(), size: Int64((names[index].utf8.count + 1) * 50_000), modified: FileTime(nanoseconds: 1_500_000_000))
+            group: getgid(), size: Int64((names[index].utf8.count + 1) * 50_000),
+            modified: FileTime(nanoseconds: 1_500_000_000))
     }
 
     func content(_ index: Int) -> [UInt8] { Array(String(repeating: "\(names[index])\n", count: 50_000).utf8) }
