@@ -35,11 +35,13 @@ let package = Package(
         .target(name: "Storage", dependencies: ["Bytes", "Threads", "CLinux", systemPackage]),
         .target(name: "Transport", dependencies: ["Bytes", "Threads", "CCurl"]),
         .target(name: "Digests", dependencies: ["Bytes", "CCrypto"]),
+        .target(name: "Processes", dependencies: ["CLinux"]),
 
         // MARK: Third floor: what serves the seams
 
         .target(name: "FUSE", dependencies: ["VFS", "Bytes", "Threads", "CFUSE", "CFUSESession", systemPackage]),
-        .target(name: "S3", dependencies: ["Storage", "Transport", "Digests", "Bytes", "Threads", "CExpat"]),
+        .target(
+            name: "S3", dependencies: ["Storage", "Transport", "Digests", "Processes", "Bytes", "Threads", "CExpat"]),
         .target(name: "Chunks", dependencies: ["Storage", "Records", "Bytes", "Threads", systemPackage]),
         .target(
             name: "ObjfsEngine",
@@ -47,18 +49,18 @@ let package = Package(
         ),
         .target(
             name: "ObjfsRunner",
-            dependencies: ["Storage", "Records", "Chunks", "Bytes", "Threads", "CLinux", systemPackage]
+            dependencies: ["Storage", "Records", "Chunks", "Bytes", "Threads", "Processes", "CLinux"]
         ),
 
         // MARK: Fourth floor: parts joined into a product
 
         .target(
             name: "ObjfsConfiguration",
-            dependencies: ["S3", "Storage", "Transport", "Digests", "Bytes", "Threads", systemPackage]
+            dependencies: ["S3", "Storage", "Transport", "Bytes", "Threads"]
         ),
         .target(
             name: "ObjfsMount",
-            dependencies: ["FUSE", "VFS", "ObjfsEngine", "Bytes", "Threads", "CLinux", logging, systemPackage]
+            dependencies: ["FUSE", "VFS", "Processes", "Threads", "CLinux"]
         ),
 
         // MARK: Fifth and sixth floor: the commands, and the program
@@ -67,7 +69,8 @@ let package = Package(
             name: "ObjfsCommands",
             dependencies: [
                 "ObjfsConfiguration", "ObjfsMount", "ObjfsEngine", "ObjfsRunner", "Chunks", "Records", "S3", "Storage",
-                "Transport", "VFS", "Bytes", "Threads", "CLinux", argumentParser, logging, systemPackage,
+                "Transport", "FUSE", "VFS", "Processes", "Bytes", "Threads", "CLinux", argumentParser, logging,
+                systemPackage,
             ]
         ),
         .executableTarget(name: "objfs", dependencies: ["ObjfsCommands"]),
@@ -76,7 +79,7 @@ let package = Package(
 
         .target(
             name: "ObjfsTesting",
-            dependencies: ["Storage", "Bytes", "Threads", "CLinux", systemPackage],
+            dependencies: ["Storage", "Bytes", "Threads", "Processes", "CLinux"],
             path: "Tests/ObjfsTesting"
         ),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"]),
@@ -112,7 +115,7 @@ let package = Package(
             dependencies: ["ObjfsCommands", "ObjfsTesting", "Storage", "Bytes", "objfs"]
         ),
         .testTarget(name: "MountTests", dependencies: ["ObjfsTesting", "Storage", "Bytes", "objfs"]),
-        .testTarget(name: "MountHelperTests", dependencies: ["ObjfsTesting", "objfs"]),
+        .testTarget(name: "MountHelperTests", dependencies: ["ObjfsMount", "ObjfsTesting", "objfs"]),
         .testTarget(name: "ManualTests", dependencies: ["ObjfsTesting", "ObjfsCommands", "objfs"]),
     ],
     swiftLanguageModes: [.v6]

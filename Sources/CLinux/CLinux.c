@@ -5,6 +5,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 int clinux_thread_set_name(pthread_t thread, const char *name) { return pthread_setname_np(thread, name); }
@@ -20,4 +21,23 @@ int clinux_open_beneath(int directory, const char *path, int flags, unsigned mod
 
 int clinux_rename_if_absent(int directory, const char *from, int to_directory, const char *to) {
     return renameat2(directory, from, to_directory, to, RENAME_NOREPLACE);
+}
+
+int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int from) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, from);
+}
+
+int clinux_spawn_change_folder(posix_spawn_file_actions_t *actions, const char *path) {
+    return posix_spawn_file_actions_addchdir_np(actions, path);
+}
+
+short clinux_spawn_flags(int new_group, int new_session) {
+    short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
+    if (new_group) flags |= POSIX_SPAWN_SETPGROUP;
+    if (new_session) flags |= POSIX_SPAWN_SETSID;
+    return flags;
+}
+
+int clinux_wait_meaning(int status) {
+    return WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
 }

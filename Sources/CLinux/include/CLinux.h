@@ -3,6 +3,7 @@
 #define CLINUX_H
 
 #include <pthread.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/xattr.h>
@@ -16,5 +17,17 @@ int clinux_open_beneath(int directory, const char *path, int flags, unsigned mod
 
 // renameat2(2) with RENAME_NOREPLACE.
 int clinux_rename_if_absent(int directory, const char *from, int to_directory, const char *to);
+
+// posix_spawn_file_actions_addclosefrom_np(3).
+int clinux_spawn_close_from(posix_spawn_file_actions_t *actions, int from);
+
+// posix_spawn_file_actions_addchdir_np(3).
+int clinux_spawn_change_folder(posix_spawn_file_actions_t *actions, const char *path);
+
+// The flags of posix_spawnattr_setflags(3) for a new process group, or a new session, and fresh signals.
+short clinux_spawn_flags(int new_group, int new_session);
+
+// The meaning of a status from wait4(2): the exit status, or 256 and more for 256 plus the signal.
+int clinux_wait_meaning(int status);
 
 #endif
