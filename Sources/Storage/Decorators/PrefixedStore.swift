@@ -1,0 +1,65 @@
+package import Bytes
+
+/// The part of a bucket whose keys begin with a prefix, as if it were a bucket: its keys lack the prefix.
+package struct PrefixedStore: ObjectStore {
+    private let base: any ObjectStore
+    private let prefix: String
+
+    /// Makes the part; a prefix that does not end in `/` gets one.
+    package init(_ base: any ObjectStore, prefix: String) {
+        self.base = base
+        self.prefix = prefix.isEmpty || prefix.hasSuffix("/") ? prefix : prefix + "/"
+    }
+
+    package var name: String { base.name + "/" + prefix.dropLast() }
+
+    private func outer(_ key: ObjectKey) -> ObjectKey { ObjectKey(prefix + key.string) }
+
+    private func inner(_ key: String) -> String {
+        String(decoding: key.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
+    }
+
+    private func inner(_ info: ObjectInfo) -> ObjectInfo {
+        ObjectInfo(
+            key: ObjectKey(inner(info.key.string)), size: info.size, etag: info.etag, modified: info.modified,
+            attributes: info.attributes)
+    }
+
+    package func info(_ key: ObjectKey) throws(StorageError) -> ObjectInfo {
+        inner(try base.info(outer(key)))
+    }
+
+    package func list(_ request: ListingRequest) throws(StorageError) -> ListingPage {
+        var request = request
+        request.prefix = prefix + request.prefix
+        request.startAfter = request.startAfter.map(outer)
+        let page = try base.list(request)
+        // A marker of the prefix itself has no name in here.
+        let objects = page.objects.filter { $0.key.string.utf8.count > prefix.utf8.count }
+        return ListingPage(objects: objects.map(inner), prefixes: page.prefixes.map(inner), next: page.next)
+    }
+
+    @discardableResult
+    package func read(
+        _ key: ObjectKey, range: Range<Int64>?, ifVersion version: ETag?,
+        into sink: (UnsafeRawBufferPointer) -> Bool
+    ) throws(StorageError) -> ObjectInfo {
+        inner(try base.read(outer(key), range: range, ifVersion: version, into: sink))
+    }
+
+    @discardableResult
+    package func write(
+        _ key: ObjectKey, _ body: ByteSlice, attributes: ObjectAttributes, condition: WriteCondition
+    ) throws(StorageError) -> ObjectInfo {
+        inner(try base.write(outer(key), body, attributes: attributes, condition: condition))
+    }
+
+    package func delete(_ key: ObjectKey) throws(StorageError) { try base.delete(outer(key)) }
+
+    @discardableResult
+    package func copy(
+        _ source: ObjectKey, ifVersion version: ETag?, to target: ObjectKey, attributes: ObjectAttributes?
+    ) throws(StorageError) -> ObjectInfo {
+        inner(try base.copy(outer(source), ifVersion: version, to: outer(target), attributes: attributes))
+    }
+}

@@ -1,0 +1,102 @@
+package import Bytes
+import Synchronization
+
+/// A store that tries again what may succeed a moment later, and is the only place that does.
+///
+/// A read that breaks goes on where it broke, if it was of a named version;
+/// one that was not is tried again only while nothing was handed on, for the rest might be of another version.
+package final class RetryingStore: ObjectStore {
+    private let base: any ObjectStore
+    private let patience: Patience
+    private let hasAnswered = Atomic(false)
+
+    package init(_ base: any ObjectStore, patience: Patience = Patience()) {
+        self.base = base
+        self.patience = patience
+    }
+
+    package var name: String { base.name }
+
+    package func info(_ key: ObjectKey) throws(StorageError) -> ObjectInfo {
+        try persist { () throws(StorageError) in try base.info(key) }
+    }
+
+    package func list(_ request: ListingRequest) throws(StorageError) -> ListingPage {
+        try persist { () throws(StorageError) in try base.list(request) }
+    }
+
+    @discardableResult
+    package func read(
+        _ key: ObjectKey, range: Range<Int64>?, ifVersion version: ETag?,
+        into sink: (UnsafeRawBufferPointer) -> Bool
+    ) throws(StorageError) -> ObjectInfo {
+        let start = range?.lowerBound ?? 0
+        let end = range?.upperBound ?? .max
+        var handedOn: Int64 = 0
+        return try persist(
+            while: { version != nil || handedOn == 0 },
+            { () throws(StorageError) in
+                let rest = range == nil && handedOn == 0 ? nil : start + handedOn..<end
+                return try base.read(key, range: rest, ifVersion: version) { part in
+                    handedOn += Int64(part.count)
+                    return sink(part)
+                }
+            })
+    }
+
+    @discardableResult
+    package func write(
+        _ key: ObjectKey, _ body: ByteSlice, attributes: ObjectAttributes, condition: WriteCondition
+    ) throws(StorageError) -> ObjectInfo {
+        var attempts = 0
+        do throws(StorageError) {
+            return try persist { () throws(StorageError) in
+                attempts += 1
+                return try base.write(key, body, attributes: attributes, condition: condition)
+            }
+        } catch {
+            // The condition may have failed because an earlier attempt, whose answer was lost, had written the object.
+            guard error.code == .preconditionFailed, attempts > 1 else { throw error }
+            throw StorageError(
+                .unavailable, "the store failed, and it is not known whether the object was written", cause: error)
+        }
+    }
+
+    package func delete(_ key: ObjectKey) throws(StorageError) {
+        try persist { () throws(StorageError) in try base.delete(key) }
+    }
+
+    @discardableResult
+    package func copy(
+        _ source: ObjectKey, ifVersion version: ETag?, to target: ObjectKey, attributes: ObjectAttributes?
+    ) throws(StorageError) -> ObjectInfo {
+        try persist { () throws(StorageError) in
+            try base.copy(source, ifVersion: version, to: target, attributes: attributes)
+        }
+    }
+
+    /// Calls `body` until it succeeds, fails for good, or patience ends.
+    private func persist<Result>(
+        while mayRepeat: () -> Bool = { true }, _ body: () throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
+        let begin = patience.now()
+        var attempt = 1
+        while true {
+            do throws(StorageError) {
+                let result = try body()
+                hasAnswered.store(true, ordering: .relaxed)
+                return result
+            } catch {
+                // Any refusal is an answer too.
+                if !error.isTransient { hasAnswered.store(true, ordering: .relaxed) }
+                guard error.isTransient, attempt < patience.attempts, mayRepeat() else { throw error }
+                let pause = patience.pause(after: attempt, asked: error.retryAfter)
+                let limit =
+                    hasAnswered.load(ordering: .relaxed) ? patience.limit : patience.limitBeforeAnswer
+                guard begin.duration(to: patience.now()) + pause < limit else { throw error }
+                patience.sleep(pause)
+                attempt += 1
+            }
+        }
+    }
+}
