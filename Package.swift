@@ -99,7 +99,8 @@ let package = Package(
         .testTarget(
             name: "ObjfsEngineTests",
             dependencies: [
-                "ObjfsEngine", "VFS", "Chunks", "Records", "Storage", "Bytes", "Threads", "ObjfsTesting", systemPackage,
+                "ObjfsEngine", "VFS", "Chunks", "Records", "Storage", "Bytes", "Threads", "ObjfsTesting", logging,
+                systemPackage,
             ]
         ),
         .testTarget(

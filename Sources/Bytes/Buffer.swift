@@ -6,6 +6,7 @@
 package final class Buffer: @unchecked Sendable {
     // The pointer never changes, and writers and readers of what it points at keep apart by the rule above.
     package let memory: UnsafeMutableRawBufferPointer
+    private let release: (@Sendable (UnsafeMutableRawBufferPointer) -> Void)?
 
     /// The number of bytes that the buffer can hold.
     package var count: Int { memory.count }
@@ -15,6 +16,20 @@ package final class Buffer: @unchecked Sendable {
     /// The corresponding C function is `posix_memalign`.
     package init(count: Int) {
         memory = .allocate(byteCount: max(count, 0), alignment: 4096)
+        release = nil
+    }
+
+    /// Takes over memory that somebody else allocated and wants back.
+    ///
+    /// - Parameters:
+    ///   - memory: The memory.
+    ///   - release: Takes it back, once, when nobody has the buffer or a slice of it any more.
+    package init(
+        takingOwnershipOf memory: UnsafeMutableRawBufferPointer,
+        release: @escaping @Sendable (UnsafeMutableRawBufferPointer) -> Void
+    ) {
+        self.memory = memory
+        self.release = release
     }
 
     /// Allocates memory that holds a copy of some bytes.
@@ -23,5 +38,11 @@ package final class Buffer: @unchecked Sendable {
         memory.copyMemory(from: bytes)
     }
 
-    deinit { memory.deallocate() }
+    deinit {
+        if let release {
+            release(memory)
+        } else {
+            memory.deallocate()
+        }
+    }
 }

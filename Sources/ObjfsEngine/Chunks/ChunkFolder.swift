@@ -1,0 +1,82 @@
+import Bytes
+import Chunks
+import Records
+import Storage
+import Synchronization
+import Threads
+
+/// The folder `F@chunks…` of one version of an object.
+final class ChunkFolder: Sendable {
+    let object: ObjectVersion
+    let parameters: ChunkParameters
+    let index: ChunkIndex
+    /// What its files are called.
+    let names: ChunkName
+    /// How far chunks have been asked for one after the other, and how many are looked ahead at.
+    private let pace = Mutex(Pace())
+
+    fileprivate struct Pace {
+        var next: Int64 = 0
+        var ahead: Int64 = 0
+        /// The first chunk that was not looked ahead at.
+        var frontier: Int64 = 0
+    }
+
+    /// How many chunks are looked ahead at, at most.
+    private static let reach: Int64 = 64
+
+    init(_ object: ObjectVersion, parameters: ChunkParameters, borders: BorderCache, pool: WorkerPool) {
+        self.object = object
+        self.parameters = parameters
+        index = ChunkIndex(
+            store: object.bucket.store, object: object.info, parameters: parameters, borders: borders, pool: pool)
+        let fileExtension: String? =
+            switch parameters.nameExtension {
+            case .none: nil
+            case .own: ChunkName.fileExtension(of: object.key.string)
+            case .named(let name): name
+            }
+        names = ChunkName(count: index.count, fileExtension: fileExtension)
+    }
+
+    /// Everything by which folders of one object differ.
+    var words: String { "\(parameters.borderWords) \(parameters.repeatsHeader) \(parameters.nameExtension)" }
+
+    func isSame(as other: ChunkFolder) -> Bool {
+        parameters == other.parameters && object.isSame(as: other.object)
+    }
+
+    /// One chunk; who asks for one after the other finds the next ones looked up already.
+    func chunk(_ number: Int64) throws(StorageError) -> Chunk {
+        let ahead = pace.withLock { pace in pace.step(number, reach: Self.reach) }
+        if let ahead { index.lookAhead(ahead) }
+        return try index.chunk(number)
+    }
+
+    /// What a chunk's file begins with before its bytes of the object.
+    func header(of number: Int64) throws(StorageError) -> ByteSlice {
+        number == 0 ? .empty : try index.headerBytes()
+    }
+}
+
+extension ChunkFolder.Pace {
+    /// Takes note of a question, and says which chunks should be looked ahead at.
+    ///
+    /// The first question looks at nothing else; each one that follows the last, or nearly, looks four times as far.
+    fileprivate mutating func step(_ number: Int64, reach: Int64) -> Range<Int64>? {
+        let isNext = number >= next - reach && number <= max(next, frontier) + 16
+        defer { next = isNext ? max(next, number + 1) : number + 1 }
+        guard isNext, number > 0 || next > 0 else {
+            ahead = 0
+            frontier = number + 1
+            return nil
+        }
+        guard number >= next - 1 else { return nil }
+        ahead = min(max(ahead * 4, 4), reach)
+        let end = number + ahead
+        guard end > frontier else { return nil }
+        let range = max(frontier, number)..<end
+        frontier = end
+        return range
+    }
+}

@@ -1,0 +1,129 @@
+import Chunks
+import Records
+import Storage
+package import SystemPackage
+package import VFS
+
+/// A directory that somebody is going through.
+enum OpenFolder: Sendable {
+    case account
+    case folder(OpenDirectory)
+    case chunkFolder(ChunkFolder)
+}
+
+/// An entry that may be handed on: its name, what it is, and whether its attributes are known.
+private struct Candidate {
+    let name: String
+    let node: Node
+    let expires: ContinuousClock.Instant?
+}
+
+extension Engine {
+    package func openDirectory(_ inode: Inode) throws(Errno) -> FileHandle {
+        switch try node(inode) {
+        case .account: directories.insert(.account)
+        case .folder(let folder):
+            directories.insert(.folder(OpenDirectory(folder, ttl: options.metadataTTL)))
+        case .chunkFolder(let folder): directories.insert(.chunkFolder(folder))
+        case .object, .chunk: throw .notDirectory
+        }
+    }
+
+    package func releaseDirectory(_ handle: FileHandle) { _ = directories.remove(handle) }
+
+    package func readDirectory(
+        _ handle: FileHandle, after cookie: UInt64, withAttributes attributes: Bool, _ body: (DirectoryEntry) -> Bool
+    ) throws(Errno) {
+        guard let directory = directories[handle] else { throw .badFileDescriptor }
+        guard handOnDots(after: cookie, body) else { return }
+        let index = Int(clamping: cookie < 2 ? 0 : cookie - 2)
+        switch directory {
+        case .account: try readAccount(from: index, attributes, body)
+        case .folder(let directory): try read(directory, from: index, cookie, attributes, body)
+        case .chunkFolder(let folder): read(folder, from: index, body)
+        }
+    }
+
+    /// Hands on `.` and `..`, whose cookies are 1 and 2; `false` if no more is wanted.
+    private func handOnDots(after cookie: UInt64, _ body: (DirectoryEntry) -> Bool) -> Bool {
+        for (name, own) in [(".", UInt64(1)), ("..", 2)] where own > cookie {
+            let entry = DirectoryEntry(name: name, inode: .root, type: .directory, cookie: own)
+            guard body(entry) else { return false }
+        }
+        return true
+    }
+
+    private func readAccount(
+        from index: Int, _ withAttributes: Bool, _ body: (DirectoryEntry) -> Bool
+    ) throws(Errno) {
+        guard let buckets else { return }
+        let list = try answering("readdir", buckets.name) { () throws(StorageError) in try buckets.list().buckets }
+        for (index, info) in list.enumerated().dropFirst(index) where FileName.isPossible(info.name) {
+            // Their attributes cost the opening of each bucket: who wants them looks the name up.
+            let entry = DirectoryEntry(
+                name: info.name, inode: Inode(rawValue: UInt64(index) + 2), type: .directory,
+                cookie: UInt64(index) + 3)
+            guard body(entry) else { return }
+        }
+    }
+
+    private func read(
+        _ directory: OpenDirectory, from index: Int, _ cookie: UInt64, _ withAttributes: Bool,
+        _ body: (DirectoryEntry) -> Bool
+    ) throws(Errno) {
+        if cookie == 0 { directory.rewind() }
+        var index = index
+        while true {
+            let names = try answering("readdir", directory.folder.url("")) { () throws(StorageError) in
+                try directory.names(from: index)
+            }
+            warnOfHidden(directory.hidden, in: directory.folder)
+            guard !names.isEmpty else { return }
+            for listed in names {
+                let candidate = Candidate(
+                    name: listed.name, node: directory.folder.node(listed.name, listed.found),
+                    expires: listed.expires)
+                guard try handOn(candidate, cookie: UInt64(index) + 3, withAttributes, body) else { return }
+                index += 1
+            }
+        }
+    }
+
+    /// Lists chunks without asking for their borders: sizes are asked for by who wants them.
+    private func read(_ folder: ChunkFolder, from index: Int, _ body: (DirectoryEntry) -> Bool) {
+        for number in Int64(index)..<max(folder.index.count, Int64(index)) {
+            let entry = DirectoryEntry(
+                name: folder.names.string(number), inode: inodes.number(for: .chunk(folder, number)),
+                type: .regular, cookie: UInt64(number) + 3)
+            guard body(entry) else { return }
+        }
+    }
+
+    /// Hands on one entry; with attributes, it is counted as a reference if it was taken.
+    private func handOn(
+        _ candidate: Candidate, cookie: UInt64, _ withAttributes: Bool, _ body: (DirectoryEntry) -> Bool
+    ) throws(Errno) -> Bool {
+        guard withAttributes, let expires = candidate.expires else {
+            let inode = inodes.number(for: candidate.node)
+            return body(
+                DirectoryEntry(
+                    name: candidate.name, inode: inode, type: candidate.node.type, cookie: cookie))
+        }
+        let entry = try entry(candidate.node, expires: expires)
+        let inode = entry.attributes.inode
+        let isTaken = body(
+            DirectoryEntry(
+                name: candidate.name, inode: inode, type: candidate.node.type, cookie: cookie, entry: entry))
+        if !isTaken { inodes.forget(inode, references: 1) }
+        return isTaken
+    }
+}
+
+extension Node {
+    fileprivate var type: FileType {
+        switch self {
+        case .account, .folder, .chunkFolder: .directory
+        case .object, .chunk: .regular
+        }
+    }
+}

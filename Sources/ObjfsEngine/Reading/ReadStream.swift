@@ -1,0 +1,110 @@
+/// One place of a file at which somebody reads on and on, and what was fetched for that place.
+struct ReadStream {
+    /// What was fetched or is on its way: in order, and apart from one another.
+    private(set) var parts: [Part] = []
+    /// Where the next read begins, if it goes on where the last one ended.
+    private(set) var position: Int64
+    /// How many bytes were read in a row.
+    private(set) var run: Int64 = 0
+    /// The number of the read that began it, counted over the file.
+    let id: UInt64
+    /// The number of the last read.
+    private(set) var lastRead: UInt64
+    /// How many reads are under way.
+    var readers = 0
+
+    /// How far a read may be off its place and still go on: the kernel's reads overtake one another.
+    private static let slack: Int64 = 1 << 20
+    /// The largest part.
+    static let largestPart: Int64 = 8 << 20
+    /// How many parts are on their way at a time.
+    static let partsInFlight = 16
+
+    init(at position: Int64, read: UInt64) {
+        self.position = position
+        id = read
+        lastRead = read
+    }
+
+    /// Up to where bytes were fetched or read.
+    var frontier: Int64 { max(position, parts.last?.range.upperBound ?? 0) }
+
+    /// How much memory its parts take.
+    var held: Int { parts.reduce(0) { $0 + $1.size } }
+
+    /// Whether a read goes on where this stream is.
+    func goesOn(with wanted: Range<Int64>) -> Bool {
+        wanted.lowerBound >= position - Self.slack && wanted.lowerBound <= frontier + Self.slack
+    }
+
+    /// Takes note of a read that goes on here.
+    ///
+    /// - Returns: How many bytes were read in a row before it.
+    mutating func note(_ wanted: Range<Int64>, read: UInt64) -> Int64 {
+        defer {
+            run += min(max(wanted.upperBound - position, 0), Int64(wanted.count))
+            position = max(position, wanted.upperBound)
+            lastRead = read
+        }
+        return run
+    }
+
+    /// The first bytes of a range that no part has; `nil` if there are none.
+    func gap(in wanted: Range<Int64>) -> Range<Int64>? {
+        var start = wanted.lowerBound
+        for part in parts where part.range.upperBound > start && part.range.lowerBound < wanted.upperBound {
+            if part.range.lowerBound > start { return start..<part.range.lowerBound }
+            start = part.range.upperBound
+        }
+        return start < wanted.upperBound ? start..<wanted.upperBound : nil
+    }
+
+    /// The parts that have bytes of a range.
+    func parts(in wanted: Range<Int64>) -> [Part] { parts.filter { $0.range.overlaps(wanted) } }
+
+    /// Where the next part after a position begins; `nil` if there is none.
+    func nextPart(after position: Int64) -> Int64? {
+        parts.first { $0.range.lowerBound >= position }?.range.lowerBound
+    }
+
+    mutating func insert(_ part: Part) {
+        let place = parts.firstIndex { $0.range.lowerBound > part.range.lowerBound } ?? parts.endIndex
+        parts.insert(part, at: place)
+    }
+
+    /// Lets go of what has failed, so that it is tried again.
+    mutating func dropFailed() { parts.removeAll { $0.hasFailed } }
+
+    /// Lets go of what has been read, and of what has failed.
+    mutating func dropRead() {
+        let position = position
+        parts.removeAll { part in
+            if part.hasFailed { return true }
+            guard part.isExact ? part.isOver : part.range.upperBound <= position - Self.slack else { return false }
+            return part.abandon()
+        }
+    }
+
+    /// Gives up what was fetched ahead, the farthest first, until so many bytes are kept.
+    mutating func shrink(to bytes: Int) {
+        var held = self.held
+        for part in parts.reversed() where held > bytes && part.abandon() {
+            held -= part.size
+            parts.removeAll { $0 === part }
+        }
+    }
+
+    /// The next bytes to fetch ahead, if enough of them are wanted by now to be worth a request.
+    ///
+    /// - Parameters:
+    ///   - ahead: How far ahead of the reader bytes should be fetched.
+    ///   - end: Where nothing more is to be fetched.
+    func nextAhead(_ ahead: Int64, end: Int64) -> Range<Int64>? {
+        let start = frontier
+        let wanted = min(position + ahead, end) - start
+        guard wanted > 0, parts.lazy.filter({ !$0.isOver }).count < Self.partsInFlight else { return nil }
+        let count = min(wanted, Self.largestPart)
+        guard count >= min(Self.largestPart, ahead / 4) || start + count == end else { return nil }
+        return start..<start + count
+    }
+}

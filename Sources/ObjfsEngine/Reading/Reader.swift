@@ -1,0 +1,241 @@
+import Bytes
+import Storage
+import Synchronization
+import Threads
+
+/// Reads one version of an object for one open file.
+///
+/// The first read of a place fetches what it asks for and no more, on the thread that asks.
+/// Each read that goes on where the last one ended makes the reader fetch farther ahead, on other threads:
+/// four times what has been read in a row, which the memory of all files together bounds.
+final class Reader: MemoryBudget.Holder {
+    fileprivate struct State {
+        var streams: [ReadStream] = []
+        var reads: UInt64 = 0
+        var lastUse: ContinuousClock.Instant = .now
+        var isCounted = false
+        var isClosed = false
+    }
+
+    let object: ObjectVersion
+    /// Where nothing is fetched any more ahead of who reads; the end of a chunk, or of the object.
+    private let end: Int64
+    private let budget: MemoryBudget
+    private let pool: WorkerPool
+    private let state = Mutex(State())
+
+    /// How many places of one file are kept apart.
+    private static let streams = 8
+    /// How far ahead is fetched at most.
+    private static let farthest = ReadStream.largestPart * Int64(ReadStream.partsInFlight)
+
+    init(_ object: ObjectVersion, end: Int64, budget: MemoryBudget, pool: WorkerPool) {
+        self.object = object
+        self.end = end
+        self.budget = budget
+        self.pool = pool
+        budget.join(self)
+    }
+
+    /// Gives up everything; nothing is read after this.
+    func close() {
+        let wasCounted = state.withLock { state in
+            state.isClosed = true
+            state.shrink(to: 0)
+            state.streams = []
+            defer { state.isCounted = false }
+            return state.isCounted
+        }
+        if wasCounted { budget.countStream(-1) }
+        budget.leave(self)
+    }
+
+    /// Reads some bytes of the object, which it must have.
+    func read(_ wanted: Range<Int64>) throws(StorageError) -> [ByteSlice] {
+        guard !wanted.isEmpty else { return [] }
+        let (stream, run) = state.withLock { $0.begin(wanted, streams: Self.streams) }
+        defer { state.withLock { $0.end(stream) } }
+        let ahead = run == 0 ? 0 : reach(run)
+        let parts = try claimParts(wanted, stream, ahead: ahead)
+        defer { for part in parts { part.unclaim() } }
+        if ahead > 0 { readAhead(stream, ahead) }
+        var slices: [ByteSlice] = []
+        for part in parts { slices.append(try part.bytes(wanted.clamped(to: part.range))) }
+        return slices
+    }
+
+    /// How far ahead of the reader to fetch, after so many bytes in a row.
+    private func reach(_ run: Int64) -> Int64 {
+        let isNew = state.withLock { state in
+            defer { state.isCounted = !state.isClosed }
+            return !state.isCounted && !state.isClosed
+        }
+        if isNew { budget.countStream(1) }
+        return min(4 * min(run, Self.farthest), Self.farthest, Int64(budget.share))
+    }
+}
+
+// MARK: What a read waits for
+
+extension Reader {
+    /// Sees to it that parts have all bytes of a range or will have them, and claims these parts.
+    private func claimParts(_ wanted: Range<Int64>, _ stream: UInt64, ahead: Int64) throws(StorageError) -> [Part] {
+        while true {
+            switch state.withLock({ $0.claim(wanted, stream) }) {
+            case .parts(let parts): return parts
+            case .gap(let gap, let next):
+                let limit = min(next ?? end, end, gap.lowerBound + ReadStream.largestPart)
+                let far = gap.lowerBound..<max(gap.upperBound, min(gap.upperBound + ahead, limit))
+                if ahead > 0, let buffer = budget.bufferAhead(far.count) {
+                    let part = Part(far, in: buffer, isExact: false)
+                    if insert(part, stream) { submit(part) }
+                } else {
+                    let part = try fetchExactly(gap, stream)
+                    if gap == wanted { return [part] }
+                    // Nothing may be held while the next gap waits for memory.
+                    part.unclaim()
+                }
+            case nil: throw StorageError(.cancelled, "the file is closed")
+            }
+        }
+    }
+
+    /// Fetches a range on this thread, and claims it; this holds nothing of the budget while it waits for memory.
+    private func fetchExactly(_ gap: Range<Int64>, _ stream: UInt64) throws(StorageError) -> Part {
+        let part = Part(gap, in: budget.buffer(gap.count), isExact: true)
+        part.claim()
+        // Another thread may be fetching the same by now; who needs the bytes at once still fetches them.
+        _ = insert(part, stream)
+        part.fill(from: object)
+        guard part.hasFailed else { return part }
+        part.unclaim()
+        _ = try part.bytes(gap)
+        return part
+    }
+
+    /// Adds a part, unless another thread has meanwhile added one for the same bytes.
+    private func insert(_ part: Part, _ stream: UInt64) -> Bool {
+        state.withLock { state in
+            state.stream(stream) { stream in
+                guard stream.parts(in: part.range).isEmpty else { return false }
+                stream.insert(part)
+                return true
+            }
+        } ?? false
+    }
+
+    private func submit(_ part: Part) {
+        let object = object
+        pool.submit { part.fill(from: object) }
+    }
+}
+
+// MARK: Reading ahead
+
+extension Reader {
+    /// Starts to fetch what will be read next, as far as there is memory.
+    private func readAhead(_ stream: UInt64, _ ahead: Int64) {
+        let parts = state.withLock { state in
+            state.stream(stream) { stream in
+                stream.dropRead()
+                var parts: [Part] = []
+                while let range = stream.nextAhead(ahead, end: end) {
+                    guard let buffer = budget.bufferAhead(range.count) else { return (parts, true) }
+                    let part = Part(range, in: buffer, isExact: false)
+                    stream.insert(part)
+                    parts.append(part)
+                }
+                return (parts, false)
+            }
+        }
+        guard let (parts, isShort) = parts else { return }
+        for part in parts { submit(part) }
+        if isShort { budget.balance() }
+    }
+
+    var held: Int { state.withLock { $0.streams.reduce(0) { $0 + $1.held } } }
+
+    var lastUse: ContinuousClock.Instant { state.withLock { $0.lastUse } }
+
+    func shrink(to bytes: Int) {
+        let isIdle = state.withLock { state in
+            state.shrink(to: bytes)
+            guard bytes == 0, state.isCounted else { return false }
+            state.isCounted = false
+            return true
+        }
+        if isIdle { budget.countStream(-1) }
+    }
+}
+
+// MARK: Streams
+
+private enum Claim {
+    case parts([Part])
+    /// Bytes that no part has, and where the next part begins.
+    case gap(Range<Int64>, next: Int64?)
+}
+
+extension Reader.State {
+    /// Finds the stream that a read goes on with, or makes one, and takes note of the read.
+    ///
+    /// - Returns: Which stream it is, and how many bytes were read in a row before.
+    fileprivate mutating func begin(_ wanted: Range<Int64>, streams limit: Int) -> (stream: UInt64, run: Int64) {
+        reads += 1
+        lastUse = .now
+        let index: Int
+        if let known = streams.firstIndex(where: { $0.goesOn(with: wanted) }) {
+            index = known
+            streams[index].dropFailed()
+        } else {
+            if streams.count >= limit { removeOne() }
+            index = streams.count
+            streams.append(ReadStream(at: wanted.lowerBound, read: reads))
+        }
+        streams[index].readers += 1
+        return (streams[index].id, streams[index].note(wanted, read: reads))
+    }
+
+    /// Takes note that a read has ended.
+    fileprivate mutating func end(_ id: UInt64) {
+        stream(id) { stream in
+            stream.readers -= 1
+            stream.dropRead()
+        }
+    }
+
+    /// Gives up a stream that nobody is reading: one that has fetched nothing, or else the one not used for longest.
+    private mutating func removeOne() {
+        let idle = streams.indices.filter { streams[$0].readers == 0 }
+        let last = idle.min { left, right in
+            let (first, second) = (streams[left], streams[right])
+            if first.parts.isEmpty != second.parts.isEmpty { return first.parts.isEmpty }
+            return first.lastRead < second.lastRead
+        }
+        guard let last else { return }
+        streams[last].shrink(to: 0)
+        streams.remove(at: last)
+    }
+
+    /// Lends a stream, if it is still there.
+    @discardableResult
+    fileprivate mutating func stream<Result>(_ id: UInt64, _ body: (inout ReadStream) -> Result) -> Result? {
+        guard let index = streams.firstIndex(where: { $0.id == id }) else { return nil }
+        return body(&streams[index])
+    }
+
+    /// Claims the parts that have a range, or says which bytes are missing.
+    fileprivate mutating func claim(_ wanted: Range<Int64>, _ id: UInt64) -> Claim? {
+        stream(id) { stream in
+            if let gap = stream.gap(in: wanted) { return .gap(gap, next: stream.nextPart(after: gap.upperBound)) }
+            let parts = stream.parts(in: wanted)
+            for part in parts { part.claim() }
+            return .parts(parts)
+        }
+    }
+
+    /// Gives up what was fetched ahead, until so many bytes are kept.
+    fileprivate mutating func shrink(to bytes: Int) {
+        for index in streams.indices { streams[index].shrink(to: bytes / max(streams.count, 1)) }
+    }
+}

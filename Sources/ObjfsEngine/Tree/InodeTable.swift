@@ -1,0 +1,68 @@
+import Synchronization
+import VFS
+
+/// Which inode number stands for which thing, and how often the kernel was told of it.
+final class InodeTable: Sendable {
+    fileprivate struct Row {
+        var node: Node
+        /// How often the kernel has yet to forget the number; the root's is never asked.
+        var references: UInt64
+    }
+
+    private let rows: Mutex<[UInt64: Row]>
+
+    init(root: Node) {
+        rows = Mutex([Inode.root.rawValue: Row(node: root, references: 1)])
+    }
+
+    /// Counts one more reference to a thing.
+    ///
+    /// - Returns: Its number, and the node that stands for it: an older one where that has something to keep.
+    func reference(_ node: Node) -> (inode: Inode, node: Node) {
+        rows.withLock { rows in
+            let number = rows.number(for: node)
+            var row = rows[number] ?? Row(node: node, references: 0)
+            // An older version may have been put back, with other times.
+            if case .object = node { row.node = node }
+            row.references += 1
+            rows[number] = row
+            return (Inode(rawValue: number), row.node)
+        }
+    }
+
+    /// The number that a thing has, or would have now.
+    func number(for node: Node) -> Inode {
+        rows.withLock { rows in Inode(rawValue: rows.number(for: node)) }
+    }
+
+    /// Takes back some references; without any, the number stands for nothing.
+    func forget(_ inode: Inode, references: UInt64) {
+        guard inode != .root else { return }
+        rows.withLock { rows in
+            guard var row = rows[inode.rawValue] else { return }
+            row.references -= min(references, row.references)
+            rows[inode.rawValue] = row.references == 0 ? nil : row
+        }
+    }
+
+    /// What a number stands for.
+    subscript(inode: Inode) -> Node? {
+        rows.withLock { $0[inode.rawValue]?.node }
+    }
+
+    /// How many numbers stand for something.
+    var count: Int { rows.withLock { $0.count } }
+}
+
+extension [UInt64: InodeTable.Row] {
+    /// The number of a node: its fingerprint, or the next that is free where another thing has that already.
+    fileprivate func number(for node: Node) -> UInt64 {
+        if let root = self[Inode.root.rawValue], root.node.isSame(as: node) { return Inode.root.rawValue }
+        var number = node.fingerprint
+        while true {
+            if number <= Inode.root.rawValue { number = Inode.root.rawValue + 1 }
+            guard let row = self[number], !row.node.isSame(as: node) else { return number }
+            number &+= 1
+        }
+    }
+}

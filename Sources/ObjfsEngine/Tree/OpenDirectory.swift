@@ -1,0 +1,78 @@
+import Storage
+import Threads
+
+/// A name that a directory lists, and until when what it is may be believed.
+struct ListedName: Sendable {
+    let name: String
+    let found: Found
+    let expires: ContinuousClock.Instant
+}
+
+/// The listing of a folder that somebody is going through, fetched a page at a time.
+final class OpenDirectory: Sendable {
+    private struct State {
+        var names: [ListedName] = []
+        /// Objects of which it isn't known yet whether a folder of the same name comes.
+        var held: [ObjectInfo] = []
+        var last: Extent?
+        var isComplete = false
+        var hidden: [String] = []
+    }
+
+    let folder: Folder
+    private let ttl: Duration
+    private let state = Monitor(State())
+
+    init(_ folder: Folder, ttl: Duration) {
+        self.folder = folder
+        self.ttl = ttl
+    }
+
+    /// Some names from a position on, as many as are there without another request; empty after the last.
+    func names(from index: Int) throws(StorageError) -> ArraySlice<ListedName> {
+        try state.withLock { state throws(StorageError) in
+            if state.names.isEmpty, let known = folder.bucket.listings.complete(folder.prefix) {
+                for extent in known { absorb(extent, into: &state) }
+            }
+            while state.names.count <= index, !state.isComplete {
+                absorb(try folder.bucket.listings.page(of: folder.prefix, after: state.last), into: &state)
+            }
+            return index < state.names.count ? state.names[index...] : []
+        }
+    }
+
+    /// Starts over, so that what has changed is seen.
+    func rewind() { state.withLock { $0 = State() } }
+
+    /// The keys met so far that no file can be named after.
+    var hidden: [String] { state.withLock { $0.hidden } }
+
+    private func absorb(_ extent: Extent, into state: inout State) {
+        let expires = extent.asked + ttl
+        let objects = state.held + extent.page.objects
+        state.held = []
+        for object in objects {
+            let folderKey = object.key.string + "/"
+            if extent.page.prefixes.has(folderKey) || sameBytes(object.key.string, folder.prefix) { continue }
+            if extent.page.next == nil || extent.covers(folderKey) {
+                add(object.key.string, .object(object), expires, &state)
+            } else {
+                state.held.append(object)
+            }
+        }
+        for prefix in extent.page.prefixes {
+            add(String(decoding: prefix.utf8.dropLast(), as: UTF8.self), .folder, expires, &state)
+        }
+        state.last = extent
+        state.isComplete = extent.page.next == nil
+    }
+
+    private func add(_ key: String, _ found: Found, _ expires: ContinuousClock.Instant, _ state: inout State) {
+        let name = key.droppingBytes(folder.prefix.utf8.count)
+        if FileName.isPossible(name) {
+            state.names.append(ListedName(name: name, found: found, expires: expires))
+        } else {
+            state.hidden.append(key)
+        }
+    }
+}
