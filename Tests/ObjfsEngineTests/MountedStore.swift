@@ -13,13 +13,13 @@ struct MountedStore: Sendable {
     let engine: Engine
 
     init(
-        _ objects: [String: String] = [:],
-        beforeRead: @escaping @Sendable (Int) throws(StorageError) -> Void = { _ in },
-        _ change: (inout EngineOptions) -> Void = { _ in }
+        _ objects: [String: String] = [:], beforeRead: (@Sendable (Int) throws(StorageError) -> Void)? = nil,
+        options change: (inout EngineOptions) -> Void = { _ in }
     ) throws {
-        memory = InMemoryStore()
+        let memory = InMemoryStore()
+        self.memory = memory
         for (key, content) in objects { try memory.write(ObjectKey(key), content.utf8) }
-        counter = CountingStore(memory, beforeRead: beforeRead)
+        counter = beforeRead.map { CountingStore(memory, beforeRead: $0) } ?? CountingStore(memory)
         var options = EngineOptions(owner: 1000, group: 100)
         change(&options)
         engine = Engine(

@@ -20,7 +20,7 @@ import VFS
 
     @Test(arguments: [1, SeededGenerator.freshSeed])
     func `random reads of many threads are the bytes of the object`(seed: UInt64) throws {
-        let mount = try MountedStore { $0.memoryLimit = 16 << 20 }
+        let mount = try MountedStore(options: { $0.memoryLimit = 16 << 20 })
         var generator = SeededGenerator(seed: seed)
         let content = (0..<6_000_000).map { _ in UInt8.random(in: 0...255, using: &generator) }
         try mount.memory.write("f", content)
@@ -78,7 +78,7 @@ import VFS
     }
 
     @Test func `M4: a file that was replaced is ESTALE for who has it open, and new for who opens it`() throws {
-        let mount = try MountedStore { $0.metadataTTL = .seconds(600) }
+        let mount = try MountedStore(options: { $0.metadataTTL = .seconds(600) })
         try mount.memory.write("f", [UInt8](repeating: 1, count: 5000))
         let inode = try mount.lookup("f").inode
         let file = try mount.engine.open(inode, .reading)
@@ -105,7 +105,7 @@ import VFS
     }
 
     @Test func `M4: bytes of two versions never meet in one open file`() throws {
-        let mount = try MountedStore { $0.metadataTTL = .zero }
+        let mount = try MountedStore(options: { $0.metadataTTL = .zero })
         let size = 3_000_000
         try mount.memory.write("f", [UInt8](repeating: 0, count: size))
         let isOver = Monitor(false)
@@ -153,7 +153,7 @@ import VFS
     }
 
     @Test func `M8: many open files keep within the memory they may have, and all go on`() throws {
-        let mount = try MountedStore { $0.memoryLimit = 16 << 20 }
+        let mount = try MountedStore(options: { $0.memoryLimit = 16 << 20 })
         let content = [UInt8](repeating: 5, count: 12 << 20)
         try mount.memory.write("f", content)
         let inode = try mount.lookup("f").inode
