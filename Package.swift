@@ -86,7 +86,7 @@ let package = Package(
         .testTarget(name: "ThreadsTests", dependencies: ["Threads"]),
         .testTarget(name: "RecordsTests", dependencies: ["Records", "Bytes", "ObjfsTesting"]),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "Bytes", "Threads", "ObjfsTesting"]),
-        .testTarget(name: "TransportTests", dependencies: ["Transport", "Bytes", "Threads", "CLinux", "ObjfsTesting"]),
+        .testTarget(name: "TransportTests", dependencies: ["Transport", "Bytes", "Threads", "ObjfsTesting"]),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "Bytes"]),
         .testTarget(
             name: "S3Tests",

@@ -1,0 +1,52 @@
+import CCurl
+import Threads
+
+/// HTTP/1.1 by libcurl, whose connections all callers share.
+package final class CurlTransport: HTTPTransport {
+    /// How connections are made and how long they may be silent.
+    package struct Options: Sendable {
+        /// A file of certificates to trust instead of the system's.
+        package var certificates: String?
+        /// How long making a connection may take.
+        package var connectTimeout = Duration.seconds(5)
+        /// For how long nothing may come or go.
+        package var stallTimeout = Duration.seconds(30)
+        /// How many connections there may be at a time.
+        package var connections = 128
+
+        package init() {}
+    }
+
+    private let loop: CurlLoop
+
+    package init(_ options: Options = Options()) {
+        CurlLibrary.start
+        loop = CurlLoop(options)
+    }
+
+    deinit { loop.stop() }
+
+    package func send(_ request: HTTPRequest, to receiver: HTTPReceiver) throws(TransportError) -> HTTPResponse {
+        try Self.check(request)
+        let exchange = Exchange(request, receiver)
+        loop.start(exchange)
+        return try exchange.wait()
+    }
+
+    /// Refuses what would not arrive as it is meant: a line break in a header begins another one.
+    private static func check(_ request: HTTPRequest) throws(TransportError) {
+        func isBroken(_ text: String) -> Bool { text.utf8.contains { $0 == 0x0A || $0 == 0x0D || $0 == 0 } }
+        guard !isBroken(request.url), !request.url.utf8.contains(0x20) else {
+            throw TransportError(.invalid, "the URL of the request can't be sent")
+        }
+        for header in request.headers where isBroken(header.name) || isBroken(header.value) {
+            throw TransportError(.invalid, "the header '\(header.name)' can't be sent")
+        }
+    }
+}
+
+/// What libcurl does once for the whole process.
+enum CurlLibrary {
+    /// The corresponding C function is `curl_global_init`.
+    static let start: Void = { curl_global_init(Int(CURL_GLOBAL_DEFAULT)) }()
+}
