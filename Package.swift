@@ -115,7 +115,12 @@ let package = Package(
             name: "CommandTests",
             dependencies: ["ObjfsCommands", "ObjfsTesting", "Storage", "Bytes", "objfs"]
         ),
-        .testTarget(name: "MountTests", dependencies: ["ObjfsTesting", "Storage", "Bytes", "objfs"]),
+        .testTarget(
+            name: "MountTests",
+            dependencies: [
+                "FUSE", "ObjfsEngine", "Storage", "Bytes", "Threads", "ObjfsTesting", logging, "objfs",
+            ]
+        ),
         .testTarget(name: "MountHelperTests", dependencies: ["ObjfsMount", "ObjfsTesting", "objfs"]),
         .testTarget(name: "ManualTests", dependencies: ["ObjfsTesting", "ObjfsCommands", "objfs"]),
     ],

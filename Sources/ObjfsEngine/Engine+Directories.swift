@@ -72,20 +72,15 @@ extension Engine {
         _ body: (DirectoryEntry) -> Bool
     ) throws(Errno) {
         if cookie == 0 { directory.rewind() }
-        var index = index
-        while true {
-            let names = try answering("readdir", directory.folder.url("")) { () throws(StorageError) in
-                try directory.names(from: index)
-            }
-            warnOfHidden(directory.hidden, in: directory.folder)
-            guard !names.isEmpty else { return }
-            for listed in names {
-                let candidate = Candidate(
-                    name: listed.name, node: directory.folder.node(listed.name, listed.found),
-                    expires: listed.expires)
-                guard try handOn(candidate, cookie: UInt64(index) + 3, withAttributes, body) else { return }
-                index += 1
-            }
+        // One page at a time: what is known is answered before the store is asked for more.
+        let names = try answering("readdir", directory.folder.url("")) { () throws(StorageError) in
+            try directory.names(from: index)
+        }
+        warnOfHidden(directory.hidden, in: directory.folder)
+        for (index, listed) in names.enumerated().map({ ($0.offset + index, $0.element) }) {
+            let candidate = Candidate(
+                name: listed.name, node: directory.folder.node(listed.name, listed.found), expires: listed.expires)
+            guard try handOn(candidate, cookie: UInt64(index) + 3, withAttributes, body) else { return }
         }
     }
 
