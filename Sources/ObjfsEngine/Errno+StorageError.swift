@@ -13,7 +13,7 @@ extension Errno {
             case .accessDenied, .credentials: .permissionDenied
             case .changed: .staleNFSFileHandle
             case .preconditionFailed: .resourceTemporarilyUnavailable
-            case .unsupported: .notSupportedOnSocket
+            case .unsupported, .rangeNotSatisfiable: .notSupportedOnSocket
             case .invalid: .invalidArgument
             case .timedOut: .timedOut
             case .unavailable, .corrupted: .ioError

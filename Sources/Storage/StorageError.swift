@@ -14,6 +14,8 @@ package struct StorageError: Error, Sendable {
         case changed
         /// The condition of a write did not hold.
         case preconditionFailed
+        /// The object ends before the range that was asked for; stores read nothing then, and do not throw this.
+        case rangeNotSatisfiable
         /// The store lacks what was asked for.
         case unsupported
         /// The request was wrong, and would be wrong again.
@@ -35,8 +37,9 @@ package struct StorageError: Error, Sendable {
         package var isTransient: Bool {
             switch self {
             case .timedOut, .unavailable, .corrupted: true
-            case .notFound, .noSuchBucket, .accessDenied, .credentials, .changed, .preconditionFailed, .unsupported,
-                .invalid, .compressed, .noSpace, .cancelled:
+            case .notFound, .noSuchBucket, .accessDenied, .credentials, .changed, .preconditionFailed,
+                .rangeNotSatisfiable,
+                .unsupported, .invalid, .compressed, .noSpace, .cancelled:
                 false
             }
         }

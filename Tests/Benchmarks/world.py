@@ -73,7 +73,7 @@ def text(path, size):
     return path
 
 
-KEYS = ("AK", "SK")
+KEYS = ("ACCESS", "SECRET")
 
 
 def rclone_server(directory):

@@ -8,7 +8,8 @@ import Threads
 final class Exchange: @unchecked Sendable {
     // The caller touches only the result, under its lock; the rest belongs to the thread of the loop.
     let request: HTTPRequest
-    private let receiver: HTTPReceiver
+    /// Let go before the caller wakes: its closures must not outlive its call.
+    private var receiver: HTTPReceiver?
     private let result = Monitor<Result<HTTPResponse, TransportError>?>(nil)
     private var response: HTTPResponse?
     private var isHeadSeen = false
@@ -50,7 +51,7 @@ final class Exchange: @unchecked Sendable {
 
     /// Takes some bytes of the body; `false` ends the exchange.
     func take(body bytes: UnsafeRawBufferPointer) -> Bool {
-        guard showHead(), receiver.body(bytes) else {
+        guard showHead(), let receiver, receiver.body(bytes) else {
             isRefused = true
             return false
         }
@@ -61,7 +62,7 @@ final class Exchange: @unchecked Sendable {
     private func showHead() -> Bool {
         guard !isHeadSeen, let response else { return !isRefused }
         isHeadSeen = true
-        return receiver.head(response)
+        return receiver?.head(response) ?? false
     }
 
     /// Whether it can be sent once more on a new connection: nothing came back on a kept one that was dead.
@@ -84,6 +85,7 @@ final class Exchange: @unchecked Sendable {
         } else {
             ended = .failure(TransportError(.cancelled, "called off"))
         }
+        receiver = nil
         result.update { $0 = ended }
     }
 }

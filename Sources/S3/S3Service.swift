@@ -1,0 +1,130 @@
+import Bytes
+import Digests
+import Storage
+import Synchronization
+package import Transport
+
+/// A service that speaks S3, and who asks it: signs requests, sends them, and makes errors of refusals.
+package final class S3Service: Sendable {
+    package let endpoint: S3Endpoint
+    private let credentials: any CredentialSource
+    private let transport: any HTTPTransport
+    private let signature = SignatureV4()
+    /// The regions of buckets, as far as the service told that they are elsewhere than was thought.
+    private let regions = Mutex<[String: String]>([:])
+    private let region: String
+
+    private static let emptyHash = Hex.string(Digest.sha256([]))
+
+    /// Makes a service.
+    ///
+    /// - Parameters:
+    ///   - endpoint: Where it is.
+    ///   - region: The region that signatures name, until a bucket turns out to be elsewhere.
+    ///   - credentials: Who asks; nobody if the source has none.
+    ///   - transport: Sends the requests.
+    package init(
+        endpoint: S3Endpoint, region: String, credentials: any CredentialSource, transport: any HTTPTransport
+    ) {
+        self.endpoint = endpoint
+        self.region = region
+        self.credentials = credentials
+        self.transport = transport
+    }
+
+    /// A request to the service.
+    struct Call {
+        var method: HTTPRequest.Method
+        var bucket: String?
+        var key: ObjectKey?
+        var query: [(name: String, value: String)] = []
+        var headers: [(name: String, value: String)] = []
+        var body: ByteSlice?
+    }
+
+    /// Sends a request and returns the response with its whole body.
+    func send(_ call: Call) throws(StorageError) -> (HTTPResponse, body: [UInt8]) {
+        var body: [UInt8] = []
+        let response = try send(call) { _, part in
+            body.append(contentsOf: part)
+            return true
+        }
+        return (response, body)
+    }
+
+    /// Sends a request, and hands on the body of a response that is no refusal.
+    ///
+    /// If the service says that the bucket is in another region, it is asked again there, once.
+    ///
+    /// - Throws: What the refusal means, or why there was no whole response.
+    func send(
+        _ call: Call, into sink: (HTTPResponse, UnsafeRawBufferPointer) -> Bool
+    ) throws(StorageError) -> HTTPResponse {
+        let first = try attempt(call, into: sink)
+        guard let refusal = first.refusal else { return first.response }
+        guard let elsewhere = region(in: first.response, refusal), elsewhere != region(of: call.bucket) else {
+            throw StorageError(first.response, body: refusal)
+        }
+        regions.withLock { $0[call.bucket ?? ""] = elsewhere }
+        let second = try attempt(call, into: sink)
+        if let refusal = second.refusal { throw StorageError(second.response, body: refusal) }
+        return second.response
+    }
+
+    /// Sends a request once; `refusal` is the body of a response with another status than 2xx.
+    private func attempt(
+        _ call: Call, into sink: (HTTPResponse, UnsafeRawBufferPointer) -> Bool
+    ) throws(StorageError) -> (response: HTTPResponse, refusal: [UInt8]?) {
+        let request = try signed(call)
+        var status = 0
+        var head = HTTPResponse(status: 0)
+        var refusal: [UInt8] = []
+        let result: Result<HTTPResponse, TransportError> = withoutActuallyEscaping(sink) { sink in
+            let receiver = HTTPReceiver(
+                head: { response in
+                    head = response
+                    status = response.status
+                    return true
+                },
+                body: { part in
+                    if 200..<300 ~= status { return sink(head, part) }
+                    // No document of an error is as long; a service that sends more is not read to the end.
+                    refusal.append(contentsOf: part)
+                    return refusal.count < 1 << 20
+                })
+            return Result { () throws(TransportError) in try transport.send(request, to: receiver) }
+        }
+        switch result {
+        case .success(let response): return (response, 200..<300 ~= response.status ? nil : refusal)
+        case .failure(let error): throw StorageError(error)
+        }
+    }
+
+    private func signed(_ call: Call) throws(StorageError) -> HTTPRequest {
+        let region = region(of: call.bucket)
+        let endpoint = endpoint.isRegional ? S3Endpoint(region: region, addressing: endpoint.addressing) : endpoint
+        let place = endpoint.place(bucket: call.bucket, key: call.key?.string)
+        let hash = call.body.map { $0.withUnsafeBytes { Hex.string(Digest.sha256($0)) } } ?? Self.emptyHash
+        let headers = signature.headers(
+            for: .init(
+                method: call.method.rawValue, host: place.host, path: place.path, query: call.query,
+                headers: call.headers, bodyHash: hash),
+            by: try credentials.credentials(), region: region, date: Dates.signing())
+        let query = call.query.isEmpty ? "" : "?" + SignatureV4.queryString(call.query)
+        return HTTPRequest(
+            call.method, "\(endpoint.scheme)://\(place.host)\(place.path)\(query)", headers: headers, body: call.body)
+    }
+
+    private func region(of bucket: String?) -> String {
+        regions.withLock { $0[bucket ?? ""] } ?? region
+    }
+
+    /// The region in which a refusal says that the bucket is.
+    private func region(in response: HTTPResponse, _ refusal: [UInt8]) -> String? {
+        guard [301, 307, 400, 403].contains(response.status) else { return nil }
+        let told = response.headers["x-amz-bucket-region"] ?? XMLElement.parse(refusal)?["Region"]?.text
+        // A name of a region becomes part of a host's name.
+        guard let told, !told.isEmpty, told.utf8.count < 64 else { return nil }
+        return told.utf8.allSatisfy { 0x61...0x7A ~= $0 || 0x30...0x39 ~= $0 || $0 == 0x2D } ? told : nil
+    }
+}

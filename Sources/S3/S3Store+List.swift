@@ -1,0 +1,55 @@
+package import Storage
+import Transport
+
+extension S3Store {
+    package func list(_ request: ListingRequest) throws(StorageError) -> ListingPage {
+        var query: [(name: String, value: String)] = [
+            ("list-type", "2"), ("encoding-type", "url"), ("max-keys", "\(min(max(request.limit, 1), 1000))"),
+            ("prefix", request.prefix),
+        ]
+        if request.isDelimited { query.append(("delimiter", "/")) }
+        if let token = request.token {
+            query.append(("continuation-token", token.string))
+        } else if let after = request.startAfter {
+            query.append(("start-after", after.string))
+        }
+        do throws(StorageError) {
+            let (_, body) = try service.send(.init(method: .get, bucket: bucket, query: query))
+            noteBucket()
+            return try ListingPage(document: body)
+        } catch {
+            // A listing asks for no object: what is not found is the bucket.
+            guard error.code == .notFound else { throw error }
+            throw StorageError(.noSuchBucket, "no such bucket", cause: error)
+        }
+    }
+}
+
+extension ListingPage {
+    /// Reads a `ListBucketResult`.
+    init(document bytes: [UInt8]) throws(StorageError) {
+        let damaged = StorageError(.corrupted, "the service's listing is damaged")
+        guard let document = XMLElement.parse(bytes), document.name == "ListBucketResult" else { throw damaged }
+        let isEncoded = document["EncodingType"]?.text == "url"
+        func name(_ element: XMLElement?) throws(StorageError) -> String {
+            guard let element, let name = isEncoded ? PercentEncoding.decode(element.text) : element.text else {
+                throw damaged
+            }
+            return name
+        }
+        self.init()
+        for element in document.all("Contents") {
+            guard let size = element["Size"].flatMap({ Int64($0.text) }), size >= 0 else { throw damaged }
+            objects.append(
+                ObjectInfo(
+                    key: ObjectKey(try name(element["Key"])), size: size,
+                    etag: ETag(header: element["ETag"]?.text ?? ""),
+                    modified: element["LastModified"].flatMap { Dates.iso8601($0.text) } ?? Timestamp(nanoseconds: 0)))
+        }
+        for element in document.all("CommonPrefixes") { prefixes.append(try name(element["Prefix"])) }
+        guard document["IsTruncated"]?.text == "true" else { return }
+        // A page that is not the last and does not say how to go on would end the listing too early, unnoticed.
+        guard let token = document["NextContinuationToken"]?.text, !token.isEmpty else { throw damaged }
+        next = ListingToken(token)
+    }
+}

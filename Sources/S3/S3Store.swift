@@ -1,0 +1,77 @@
+package import Storage
+import Synchronization
+import Transport
+
+/// A bucket of a service that speaks S3.
+package final class S3Store: ObjectStore {
+    let service: S3Service
+    let bucket: String
+    /// Whether the service has answered as it only can if the bucket is there.
+    private let isBucketKnown = Atomic(false)
+
+    package init(_ service: S3Service, bucket: String) {
+        self.service = service
+        self.bucket = bucket
+    }
+
+    package var name: String { "s3://\(bucket)" }
+
+    package func info(_ key: ObjectKey) throws(StorageError) -> ObjectInfo {
+        do throws(StorageError) {
+            let response = try service.send(.init(method: .head, bucket: bucket, key: key)) { _, _ in true }
+            noteBucket()
+            return try ObjectInfo(key, response)
+        } catch {
+            throw try explained(error)
+        }
+    }
+
+    package func delete(_ key: ObjectKey) throws(StorageError) {
+        do throws(StorageError) {
+            _ = try service.send(.init(method: .delete, bucket: bucket, key: key))
+        } catch {
+            guard error.code == .notFound else { throw error }
+        }
+    }
+
+    /// Remembers that the bucket is there.
+    func noteBucket() { isBucketKnown.store(true, ordering: .relaxed) }
+
+    /// Tells a missing bucket from a missing object, which the answer to a HEAD does not.
+    private func explained(_ error: StorageError) throws(StorageError) -> StorageError {
+        guard error.code == .notFound, !isBucketKnown.load(ordering: .relaxed) else { return error }
+        // This throws that there is no such bucket, if there is none.
+        _ = try list(ListingRequest(limit: 1))
+        return error
+    }
+}
+
+extension ObjectInfo {
+    /// What the headers of a response tell of an object.
+    init(_ key: ObjectKey, _ response: HTTPResponse, size: Int64? = nil) throws(StorageError) {
+        guard let size = size ?? response.headers["content-length"].flatMap({ Int64($0) }), size >= 0 else {
+            throw StorageError(.corrupted, "the service does not tell the size of the object")
+        }
+        let prefix = "x-amz-meta-"
+        var metadata: [String: String] = [:]
+        for (name, value) in response.headers where name.hasPrefix(prefix) {
+            metadata[String(name.dropFirst(prefix.count))] = value
+        }
+        self.init(
+            key: key, size: size, etag: ETag(header: response.headers["etag"] ?? ""),
+            modified: response.headers["last-modified"].flatMap { Dates.http($0) } ?? Timestamp(nanoseconds: 0),
+            attributes: ObjectAttributes(contentType: response.headers["content-type"], metadata: metadata))
+    }
+}
+
+extension ETag {
+    /// A version as HTTP and XML write it: in quotation marks, or without.
+    init(header: String) {
+        let text = header.hasPrefix("W/") ? header.dropFirst(2) : header[...]
+        let isQuoted = text.utf8.count >= 2 && text.hasPrefix("\"") && text.hasSuffix("\"")
+        self.init(String(isQuoted ? text.dropFirst().dropLast() : text))
+    }
+
+    /// The version as HTTP writes it.
+    var header: String { "\"\(string)\"" }
+}

@@ -1,0 +1,114 @@
+import Bytes
+import ObjfsTesting
+import S3
+import Storage
+import Synchronization
+import Testing
+import Transport
+
+/// A server that serves one object, and does something wrong with some of the requests.
+private final class HostileServer: Sendable {
+    enum Fault: CaseIterable {
+        case none, status503, status500, status429, stall, short, reset, tooLong, wrongRange, wrongTotal, errorWith200
+        case wholeObject, garbage, closed, otherVersion
+    }
+
+    let object: [UInt8]
+    private let random: Mutex<SeededGenerator>
+    private let faults: [Fault]
+
+    init(_ object: [UInt8], _ faults: [Fault], seed: UInt64) {
+        self.object = object
+        self.faults = faults
+        random = Mutex(SeededGenerator(seed: seed))
+    }
+
+    func answer(_ request: LoopbackServer.Request) -> LoopbackServer.Answer {
+        let fault = random.withLock { random in faults.randomElement(using: &random) ?? .none }
+        let range = (request.range ?? 0..<object.count).clamped(to: 0..<object.count)
+        let body = Array(object[range])
+        let tag = ["ETag": "\"v1\""]
+        func part(_ body: [UInt8], first: Int? = nil, total: Int? = nil, length: Int? = nil) -> [UInt8] {
+            let first = first ?? range.lowerBound
+            let place = "bytes \(first)-\(first + range.count - 1)/\(total ?? object.count)"
+            return LoopbackServer.response(
+                "206 Partial", ["Content-Range": place, "ETag": "\"v1\""], body, length: length)
+        }
+        switch fault {
+        case .none: return .bytes(part(body))
+        case .status503: return .bytes(LoopbackServer.response("503 Slow", ["Retry-After": "0"], Array("<x".utf8)))
+        case .status500: return .bytes(LoopbackServer.response("500 Oops"))
+        case .status429: return .bytes(LoopbackServer.response("429 Slow"))
+        case .stall: return .stall(Array(part(body).prefix(100 + body.count / 2)))
+        case .short: return .last(part(Array(body.dropLast(1)), length: body.count))
+        case .reset: return .reset(Array(part(body).prefix(100 + body.count / 3)))
+        case .tooLong: return .last(part(body + [1, 2, 3], length: body.count + 3))
+        case .wrongRange: return .bytes(part(body, first: range.lowerBound + 1))
+        case .wrongTotal: return .bytes(part(body, total: max(range.upperBound - 1, 1)))
+        case .errorWith200:
+            let document = Array("<Error><Code>InternalError</Code></Error>".utf8)
+            return .bytes(LoopbackServer.response("206 Partial", tag, document))
+        case .wholeObject: return .bytes(LoopbackServer.response("200 OK", tag, object))
+        case .garbage: return .last(Array("SSH-2.0-OpenSSH\r\n".utf8))
+        case .closed: return .last([])
+        case .otherVersion:
+            return .bytes(LoopbackServer.response("200 OK", ["ETag": "\"v2\""], object.map { $0 ^ 0xFF }))
+        }
+    }
+}
+
+@Suite struct HostileServerTests {
+    private func store(_ server: LoopbackServer, attempts: Int) throws -> RetryingStore {
+        var options = CurlTransport.Options()
+        options.stallTimeout = .seconds(1)
+        let service = S3Service(
+            endpoint: try #require(S3Endpoint(url: server.url)), region: "r", credentials: FixedCredentials(nil),
+            transport: CurlTransport(options))
+        let patience = Patience(attempts: attempts, firstPause: .milliseconds(1), longestPause: .milliseconds(5))
+        return RetryingStore(S3Store(service, bucket: "b"), patience: patience)
+    }
+
+    @Test(arguments: [7, SeededGenerator.freshSeed])
+    func `M3, M4: a read from a server that misbehaves brings the right bytes or fails, and never hangs`(
+        seed: UInt64
+    ) throws {
+        var random = SeededGenerator(seed: seed)
+        let object = (0..<100_000).map { _ in UInt8.random(in: 0...255, using: &random) }
+        for fault in HostileServer.Fault.allCases {
+            let hostile = HostileServer(object, [.none, .none, fault], seed: seed)
+            let server = LoopbackServer { hostile.answer($0) }
+            defer { server.stop() }
+            let store = try store(server, attempts: 6)
+            for _ in 0..<(fault == .stall ? 3 : 15) {
+                let start = Int64.random(in: 0..<100_000, using: &random)
+                let range = start..<min(start + Int64.random(in: 1...50_000, using: &random), 100_000)
+                do {
+                    let bytes = try store.read("k", range: range, ifVersion: ETag("v1"))
+                    #expect(
+                        bytes == Array(object[Int(range.lowerBound)..<Int(range.upperBound)]), "\(fault), seed \(seed)")
+                } catch {
+                    #expect(error.code != .notFound && error.code != .noSuchBucket, "\(fault), seed \(seed): \(error)")
+                }
+            }
+        }
+    }
+
+    @Test func `a damaged listing is an error, and not a shorter one`() throws {
+        let documents = [
+            "", "<", "<ListBucketResult>", "<Error><Code>Oops</Code></Error>",
+            "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+            "<ListBucketResult><Contents><Key>k</Key></Contents></ListBucketResult>",
+            "<ListBucketResult><Contents><Key>k</Key><Size>-5</Size></Contents></ListBucketResult>",
+            "<ListBucketResult><Contents><Key>k</Key><Size>99999999999999999999</Size></Contents></ListBucketResult>",
+            "<ListBucketResult><Contents><Size>5</Size></Contents></ListBucketResult>",
+            String(repeating: "<a>", count: 100_000),
+        ]
+        for document in documents {
+            let server = LoopbackServer { _ in .bytes(LoopbackServer.response("200 OK", [:], Array(document.utf8))) }
+            defer { server.stop() }
+            let store = try store(server, attempts: 1)
+            let error = #expect(throws: StorageError.self) { try store.list(ListingRequest()) }
+            #expect(error?.code == .corrupted, "\(document.prefix(80))")
+        }
+    }
+}

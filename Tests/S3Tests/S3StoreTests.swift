@@ -1,0 +1,103 @@
+import Bytes
+import ObjfsTesting
+import S3
+import Storage
+import Testing
+import Threads
+import Transport
+
+@Suite(.serialized) struct S3StoreTests {
+    private func service(_ server: S3Server, secret: String? = nil) throws -> S3Service {
+        let credentials = Credentials(accessKey: server.accessKey, secretKey: secret ?? server.secretKey)
+        return S3Service(
+            endpoint: try #require(S3Endpoint(url: server.url)), region: "us-east-1",
+            credentials: FixedCredentials(credentials), transport: CurlTransport())
+    }
+
+    @Test func `a bucket of Ceph keeps the promises of a store`() throws {
+        let server = try CephCluster.shared()
+        try makeBucket("conformance", server)
+        try StoreConformance(S3Store(service(server), bucket: "conformance")).check()
+    }
+
+    @Test func `a bucket of rclone keeps those that rclone can`() throws {
+        let folder = TemporaryFolder()
+        folder.makeFolder("buckets/conformance")
+        let server = try S3Server.rclone(folder.path + "/buckets", log: folder.path + "/log")
+        defer { server.stop() }
+        let store = RetryingStore(S3Store(try service(server), bucket: "conformance"))
+        try StoreConformance(store, limits: [.isFileSystem, .ignoresWriteConditions, .losesMetadata, .listsUnsorted])
+            .check()
+    }
+
+    @Test func `a bucket of moto keeps the promises of a store`() throws {
+        let folder = TemporaryFolder()
+        let server = try S3Server.moto(log: folder.path + "/log")
+        defer { server.stop() }
+        try makeBucket("conformance", server)
+        try StoreConformance(RetryingStore(S3Store(service(server), bucket: "conformance"))).check()
+    }
+
+    /// Makes a bucket by a plain request, for objfs makes none.
+    private func makeBucket(_ name: String, _ server: S3Server) throws {
+        let store = S3Store(try service(server), bucket: name)
+        try store.create()
+    }
+
+    @Test func `more keys than a page holds are listed, each once`() throws {
+        let server = try CephCluster.shared()
+        try makeBucket("pages", server)
+        let store = RetryingStore(S3Store(try service(server), bucket: "pages"))
+        let pool = WorkerPool("put", limit: 16)
+        let done = Monitor(0)
+        for number in 0..<1_203 {
+            pool.submit {
+                _ = try? store.write(ObjectKey("k\(number)"), [1])
+                done.update { $0 += 1 }
+            }
+        }
+        _ = done.wait { $0 == 1_203 ? true : nil }
+        var keys: [ObjectKey] = []
+        try store.eachPage(ListingRequest()) { page in
+            keys += page.objects.map(\.key)
+            return true
+        }
+        #expect(keys == (0..<1_203).map { ObjectKey("k\($0)") }.sorted())
+        #expect(try S3Account(service(server)).buckets().map(\.name).contains("pages"))
+    }
+
+    @Test func `M3: a bucket, a key and a secret that are wrong are told apart`() throws {
+        let server = try CephCluster.shared()
+        try makeBucket("errors", server)
+        func code(_ body: () throws -> Void) -> StorageError.Code? {
+            (#expect(throws: StorageError.self) { try body() })?.code
+        }
+        let right = try service(server)
+        #expect(code { _ = try S3Store(right, bucket: "errors").info("absent") } == .notFound)
+        #expect(code { _ = try S3Store(right, bucket: "nobucket").info("absent") } == .noSuchBucket)
+        #expect(code { _ = try S3Store(right, bucket: "nobucket").read("absent") } == .noSuchBucket)
+        #expect(code { _ = try S3Store(right, bucket: "nobucket").list(ListingRequest()) } == .noSuchBucket)
+        let wrong = try service(server, secret: "wrong")
+        #expect(code { _ = try S3Store(wrong, bucket: "errors").list(ListingRequest()) } == .credentials)
+        #expect(code { _ = try S3Store(wrong, bucket: "errors").info("absent") } == .accessDenied)
+    }
+}
+
+@Suite struct RegionTests {
+    @Test func `a bucket in another region is asked for there, and no third place`() throws {
+        let server = LoopbackServer { request in
+            if request.headers["authorization"]?.contains("/eu-north-9/") == true {
+                return .bytes(LoopbackServer.response("200 OK", ["ETag": "\"e\""], [7]))
+            }
+            return .bytes(LoopbackServer.response("301 Moved", ["x-amz-bucket-region": "eu-north-9"]))
+        }
+        defer { server.stop() }
+        let service = S3Service(
+            endpoint: try #require(S3Endpoint(url: server.url)), region: "us-east-1",
+            credentials: FixedCredentials(Credentials(accessKey: "a", secretKey: "s")), transport: CurlTransport())
+        let store = S3Store(service, bucket: "b")
+        #expect(try store.read("k") == [7])
+        #expect(try store.read("k") == [7])
+        #expect(server.requests.count == 3)
+    }
+}
