@@ -8,7 +8,11 @@ package struct Objfs: ParsableCommand {
         discussion: "Each command has a manual page: objfs-run(1) for 'objfs run', and so on.",
         version: "objfs \(Version.string)",
         groupedSubcommands: [
-            CommandGroup(name: "Objects", subcommands: [])
+            CommandGroup(name: "Mounting", subcommands: [MountCommand.self, UnmountCommand.self]),
+            CommandGroup(name: "Running", subcommands: [ChunksCommand.self]),
+            CommandGroup(
+                name: "Objects",
+                subcommands: [ListCommand.self, CatCommand.self, StatCommand.self, DoctorCommand.self]),
         ]
     )
 
@@ -19,9 +23,12 @@ package struct Objfs: ParsableCommand {
     /// - Parameter arguments: What stands after the program's name.
     package static func run(_ arguments: [String]) -> Never {
         do {
+            if Array(arguments.prefix(2)) == ["mount", "--helper"] { MountHelper.run(Array(arguments.dropFirst(2))) }
             var command = try parseAsRoot(arguments)
             try command.run()
             ExitStatus.success.exit()
+        } catch let error as ExitStatusError {
+            error.status.exit()
         } catch let failure as Failure {
             Messages.write(failure)
             failure.status.exit()

@@ -72,7 +72,12 @@ package struct Readiness: Sendable {
     private let descriptor: Int32?
 
     /// Takes over the pipe of the first process; `nil` if there is none.
-    package init(descriptor: Int32?) { self.descriptor = descriptor }
+    ///
+    /// Programs that this one starts don't get it: the first process waits until everybody has closed it.
+    package init(descriptor: Int32?) {
+        self.descriptor = descriptor
+        if let descriptor { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+    }
 
     /// Tells that the mount answers, to the first process and to systemd.
     package func tellReady() {

@@ -1,0 +1,65 @@
+import Bytes
+import Chunks
+import Records
+import Storage
+import Threads
+
+/// What a name of bytes means: an object, or one chunk of it, as `KEY@chunks@16/chunk-03`.
+struct ByteSource {
+    private let store: any ObjectStore
+    private let object: ObjectInfo
+    private let header: ByteSlice
+    /// The bytes of the object; the end is excluded.
+    private let range: Range<Int64>
+
+    /// Finds the bytes that a location names; an object whose own key looks like a chunk's wins.
+    init(_ location: Location) throws(StorageError) {
+        store = location.store
+        if let object = try Selection.find(location) {
+            self.object = object
+            header = .empty
+            range = 0..<object.size
+            return
+        }
+        guard let (key, words, name) = Self.split(location.key) else { throw .notFound() }
+        object = try store.info(ObjectKey(key))
+        let parameters: ChunkParameters
+        do {
+            parameters = try ChunkParameters(words: words, defaults: ChunkParameters())
+        } catch {
+            throw StorageError(.invalid, error.description)
+        }
+        let index = ChunkIndex(
+            store: store, object: object, parameters: parameters, borders: BorderCache(folder: CacheFolder.borders),
+            pool: WorkerPool("objfs-borders", limit: 8))
+        guard let number = ChunkName(count: index.count).index(name) else {
+            throw StorageError(.notFound, "there are \(index.count) chunks, from chunk-0 on")
+        }
+        range = try index.chunk(number).range
+        header = number > 0 ? try index.headerBytes() : .empty
+    }
+
+    /// The key, the words and the name of a chunk file; `nil` if a name is not of this form.
+    private static func split(_ name: String) -> (key: String, words: [String], chunk: String)? {
+        guard let slash = name.lastIndex(of: "/") else { return nil }
+        let folder = name[..<slash].split(separator: "@", omittingEmptySubsequences: false)
+        guard let place = folder.lastIndex(of: "chunks"), place > 0 else { return nil }
+        return (
+            folder[..<place].joined(separator: "@"), folder[(place + 1)...].map(String.init),
+            String(name[name.index(after: slash)...])
+        )
+    }
+
+    /// Hands on the bytes, or some of them.
+    func read(_ part: ByteRange?, into sink: (UnsafeRawBufferPointer) -> Bool) throws(StorageError) {
+        let whole = 0..<Int64(header.count) + Int64(range.count)
+        let wanted = (part?.range ?? whole).clamped(to: whole)
+        let head = header[
+            Int(min(wanted.lowerBound, Int64(header.count)))..<Int(min(wanted.upperBound, Int64(header.count)))]
+        guard head.isEmpty || head.withUnsafeBytes({ sink($0) }) else { return }
+        let first = range.lowerBound + max(wanted.lowerBound - Int64(header.count), 0)
+        let last = range.lowerBound + max(wanted.upperBound - Int64(header.count), 0)
+        guard first < last else { return }
+        try store.read(object.key, range: first..<last, ifVersion: object.etag, into: sink)
+    }
+}

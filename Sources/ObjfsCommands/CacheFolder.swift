@@ -1,0 +1,32 @@
+import Glibc
+import Processes
+
+/// The folders that objfs makes for itself, each its owner's alone.
+enum CacheFolder {
+    /// Where the borders of chunks are kept; `nil` if there is no home for them.
+    static var borders: String? {
+        make(base("XDG_CACHE_HOME", ".cache"), "borders")
+    }
+
+    /// Where the logs of mounts are kept; `nil` if there is no home for them.
+    static var logs: String? {
+        make(base("XDG_STATE_HOME", ".local/state"), "log")
+    }
+
+    /// A folder of the user's, by the XDG base directory specification.
+    private static func base(_ variable: String, _ usual: String) -> String? {
+        // A relative path there is to be ignored, as the specification says.
+        if let folder = Environment.value(variable), folder.hasPrefix("/") { return folder }
+        return Environment.value("HOME").map { $0 + "/" + usual }
+    }
+
+    private static func make(_ base: String?, _ name: String) -> String? {
+        guard let base else { return nil }
+        var folder = ""
+        for part in (base + "/objfs/" + name).split(separator: "/") {
+            folder += "/\(part)"
+            guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { return nil }
+        }
+        return folder
+    }
+}

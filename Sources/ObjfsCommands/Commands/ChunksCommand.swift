@@ -1,0 +1,58 @@
+import ArgumentParser
+import Bytes
+import Chunks
+import ObjfsConfiguration
+import Storage
+import Threads
+
+/// `objfs chunks`: prints where an object would be cut.
+struct ChunksCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "chunks", abstract: "Print where an object would be cut",
+        discussion: "The manual page is objfs-chunks(1).")
+
+    @OptionGroup var cut: ChunkArguments
+
+    @Flag(help: "Print one JSON object for each chunk")
+    var json = false
+
+    @OptionGroup var stores: StoreArguments
+
+    @Argument(help: ArgumentHelp("The object", valueName: "object"))
+    var object: String
+
+    func run() throws {
+        let parameters = try cut.parameters("chunks")
+        do throws(StorageError) {
+            let location = try Location.find(object, stores.factory)
+            let index = ChunkIndex(
+                store: location.store, object: try location.store.info(ObjectKey(location.key)),
+                parameters: parameters, borders: BorderCache(folder: CacheFolder.borders),
+                pool: WorkerPool("objfs-borders", limit: 64))
+            try show(index)
+        } catch {
+            throw Failure("chunks", object, error)
+        }
+    }
+
+    private func show(_ index: ChunkIndex) throws(StorageError) {
+        let output = LineWriter()
+        let header = Int64(try index.headerBytes().count)
+        var first: Int64 = 0
+        while first < index.count {
+            let chunks = try index.chunks(first..<min(first + 256, index.count))
+            for chunk in chunks { show(chunk, chunk.index > 0 ? header : 0, output) }
+            first += Int64(chunks.count)
+        }
+        output.flush()
+    }
+
+    private func show(_ chunk: Chunk, _ header: Int64, _ output: LineWriter) {
+        let length = chunk.length + header
+        guard json else { return output.line("\(chunk.index)\t\(chunk.offset)\t\(length)") }
+        output.line(
+            JSONText.object([
+                ("index", .number(chunk.index)), ("offset", .number(chunk.offset)), ("length", .number(length)),
+            ]))
+    }
+}

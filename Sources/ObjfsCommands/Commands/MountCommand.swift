@@ -1,0 +1,194 @@
+import ArgumentParser
+import Bytes
+import Chunks
+import FUSE
+import Glibc
+import Logging
+import ObjfsConfiguration
+import ObjfsEngine
+import ObjfsMount
+import Records
+import Storage
+
+/// `objfs mount`: mounts a bucket.
+struct MountCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mount", abstract: "Mount a bucket", discussion: "The manual page is objfs-mount(1).")
+
+    @Flag(name: [.customShort("f"), .long], help: "Stay in the foreground")
+    var foreground = false
+
+    @Option(name: .customShort("o"), help: ArgumentHelp("Options as mount(8) spells them", valueName: "options"))
+    var mountOptions: [String] = []
+
+    @Flag(help: "Let other users in")
+    var allowOther = false
+
+    @Option(help: ArgumentHelp("How large chunks are where a name does not say it", valueName: "size"))
+    var chunkSize: String?
+
+    @Option(help: ArgumentHelp("How objects divide into records where a name does not say it", valueName: "format"))
+    var format: String?
+
+    @Option(help: ArgumentHelp("How long names and attributes are believed", valueName: "seconds"))
+    var metadataTtl: Double?
+
+    @Option(help: ArgumentHelp("How much memory file content may take", valueName: "size"))
+    var memoryLimit: String?
+
+    @Option(help: ArgumentHelp("Where the daemon logs to", valueName: "file"))
+    var logFile: String?
+
+    @Option(help: .private)
+    var readyDescriptor: Int32?
+
+    @OptionGroup var stores: StoreArguments
+
+    @Argument(help: ArgumentHelp("The bucket, prefix, folder, or s3: for all buckets", valueName: "source"))
+    var source: String
+
+    @Argument(help: ArgumentHelp("Where to mount it", valueName: "directory"))
+    var directory: String
+
+    func run() throws {
+        if !mountOptions.isEmpty { return try withMountOptions().run() }
+        let options = try engineOptions()
+        let readiness = Readiness(descriptor: readyDescriptor)
+        do throws(MountError) {
+            try checkMountPoint()
+            if foreground { try serve(options, readiness) } else { try startInBackground() }
+        } catch {
+            readiness.tell(error)
+            throw Failure(.impossible, "mount: \(error.message)", hint: error.hint)
+        }
+    }
+
+    private func checkMountPoint() throws(MountError) {
+        do throws(MountError) {
+            try MountPoint.check(directory)
+        } catch {
+            throw MountError("\(directory): \(error.message)", hint: error.hint)
+        }
+    }
+
+    /// The same command with the options behind `-o` as ordinary ones.
+    private func withMountOptions() throws -> MountCommand {
+        do {
+            let words = try MountHelperArguments.options(mountOptions.joined(separator: ","))
+            guard var command = try Objfs.parseAsRoot(["mount"] + words + ["--", source, directory]) as? MountCommand
+            else {
+                throw Failure(usage: "mount: the options '\(mountOptions.joined(separator: ","))' can't be used here")
+            }
+            command.foreground = command.foreground || foreground
+            command.allowOther = command.allowOther || allowOther
+            command.chunkSize = command.chunkSize ?? chunkSize
+            command.format = command.format ?? format
+            command.metadataTtl = command.metadataTtl ?? metadataTtl
+            command.memoryLimit = command.memoryLimit ?? memoryLimit
+            command.logFile = command.logFile ?? logFile
+            command.readyDescriptor = readyDescriptor
+            command.stores.take(stores)
+            return command
+        } catch let error as MountError {
+            throw Failure(usage: "mount: \(error.message)", hint: error.hint)
+        }
+    }
+
+    private func engineOptions() throws(Failure) -> EngineOptions {
+        var options = EngineOptions(owner: getuid(), group: getgid())
+        var cut = ChunkArguments()
+        cut.chunkSize = chunkSize
+        cut.chunks = nil
+        cut.format = format
+        cut.separator = nil
+        cut.recordSize = nil
+        cut.header = false
+        options.chunks = try cut.parameters("mount")
+        if let metadataTtl {
+            guard metadataTtl >= 0, metadataTtl < 1e6 else {
+                throw Failure(usage: "mount: '\(metadataTtl)' is no time: it must be 0 or more seconds")
+            }
+            options.metadataTTL = .milliseconds(Int64(metadataTtl * 1000))
+        }
+        if let memoryLimit {
+            guard let size = ByteCount(memoryLimit), size.bytes >= 16 << 20, let bytes = Int(exactly: size.bytes) else {
+                throw Failure(usage: "mount: '\(memoryLimit)' is no limit of memory: it must be 16M or more")
+            }
+            options.memoryLimit = bytes
+        }
+        options.borders = BorderCache(folder: CacheFolder.borders)
+        return options
+    }
+
+    // MARK: The first process
+
+    private func startInBackground() throws(MountError) {
+        let log = logFile ?? (CacheFolder.logs ?? "/tmp") + "/mount-\(getpid()).log"
+        try BackgroundMount.start(words, log: log)
+    }
+
+    /// What the second process is to do, in words that mean the same in any folder.
+    private var words: [String] {
+        var words = ["mount", "--foreground", "--ready-descriptor=\(BackgroundMount.readyDescriptor)"]
+        if allowOther { words.append("--allow-other") }
+        if let chunkSize { words.append("--chunk-size=\(chunkSize)") }
+        if let format { words.append("--format=\(format)") }
+        if let metadataTtl { words.append("--metadata-ttl=\(metadataTtl)") }
+        if let memoryLimit { words.append("--memory-limit=\(memoryLimit)") }
+        return words + stores.words + ["--", sourceURL, AbsolutePath.of(directory)]
+    }
+
+    /// The source as a URL; a path is a folder that stands for a bucket.
+    private var sourceURL: String {
+        ObjectURL.isURL(source) || source.contains("://") ? source : "file://" + AbsolutePath.of(source)
+    }
+
+    // MARK: The daemon
+
+    private func serve(_ options: EngineOptions, _ readiness: Readiness) throws(MountError) {
+        LoggingSystem.bootstrap { _ in MessageLog() }
+        signal(SIGPIPE, SIG_IGN)
+        let source = try engineSource()
+        let engine = Engine(source, options: options, logger: Logger(label: "objfs"))
+        let session: Session
+        do throws(SessionError) {
+            let sessionOptions = SessionOptions(source: sourceURL, subtype: "objfs", allowsOthers: allowOther)
+            session = try Session(engine, at: AbsolutePath.of(directory), options: sessionOptions) {
+                readiness.tellReady()
+            }
+        } catch {
+            throw MountError("\(directory): \(error.description)", hint: "objfs doctor tells what this user may mount")
+        }
+        session.run(handlesSignals: true)
+    }
+
+    /// What is to be mounted, after it has answered once: a mount that can't be read should not be there.
+    private func engineSource() throws(MountError) -> EngineSource {
+        do throws(StorageError) {
+            let url = try ObjectURL(sourceURL)
+            guard url.scheme == .file || !url.bucket.isEmpty else {
+                let account = try stores.factory.account()
+                _ = try account.buckets()
+                return .account(account)
+            }
+            let bucket = try stores.factory.store(url)
+            let store: any ObjectStore = url.key.isEmpty ? bucket : PrefixedStore(bucket, prefix: url.key)
+            _ = try store.list(ListingRequest(limit: 1))
+            return .bucket(store)
+        } catch {
+            throw MountError("\(source): \(error.message)", hint: error.hint)
+        }
+    }
+}
+
+extension StoreArguments {
+    /// Takes what another command line says and this one does not.
+    fileprivate mutating func take(_ other: StoreArguments) {
+        endpointUrl = endpointUrl ?? other.endpointUrl
+        region = region ?? other.region
+        profile = profile ?? other.profile
+        noSignRequest = noSignRequest || other.noSignRequest
+        allowHttp = allowHttp || other.allowHttp
+        addressingStyle = addressingStyle ?? other.addressingStyle
+    }
+}

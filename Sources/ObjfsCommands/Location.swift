@@ -1,0 +1,67 @@
+import Glibc
+import ObjfsConfiguration
+import ObjfsMount
+import Storage
+
+/// A place that somebody named, by a URL or a path: a store, and a key or the beginning of keys in it.
+struct Location {
+    let store: any ObjectStore
+    /// The key; empty for the whole bucket or folder.
+    let key: String
+    /// What stands before a key of this store where people read it.
+    private let prefix: String
+
+    /// Finds the place that a text names.
+    ///
+    /// A path in a mount of objfs means what is mounted there, and is not read through the mount.
+    init(_ text: String, _ stores: StoreFactory) throws(StorageError) {
+        guard ObjectURL.isURL(text) else { throw StorageError(.invalid, "not a URL") }
+        let url = try ObjectURL(text)
+        switch url.scheme {
+        case .s3:
+            guard !url.bucket.isEmpty else {
+                throw StorageError(.invalid, "no bucket is named", hint: "write s3://BUCKET/KEY")
+            }
+            store = try stores.store(url)
+            key = url.key
+            prefix = "s3://\(url.bucket)/"
+        case .file:
+            let (folder, rest) = Self.split(url.bucket)
+            store = DirectoryStore(path: folder)
+            key = rest
+            prefix = (text.hasPrefix("file://") ? "file://" : "") + (folder == "/" ? "" : folder) + "/"
+        }
+    }
+
+    /// Finds the place that a URL or a path names.
+    static func find(_ text: String, _ stores: StoreFactory) throws(StorageError) -> Location {
+        if ObjectURL.isURL(text) { return try Location(text, stores) }
+        guard !text.isEmpty else { throw StorageError(.invalid, "no name") }
+        // What looks like a URL and is none of ours should not be taken for a path that happens to be missing.
+        if text.contains("://") { _ = try ObjectURL(text) }
+        if let (mount, rest) = MountTable.find(text) {
+            let source = mount.source
+            let isBare = source.hasSuffix("/") || rest.isEmpty
+            return try Location(source == "s3:" ? "s3://" + rest : source + (isBare ? "" : "/") + rest, stores)
+        }
+        return try Location("file://" + AbsolutePath.of(text) + (text.hasSuffix("/") ? "/" : ""), stores)
+    }
+
+    /// What people call an object of this store.
+    func name(_ key: ObjectKey) -> String { prefix + key.string }
+
+    /// The folder that is there in a path, and the rest: the key of a file in it.
+    private static func split(_ path: String) -> (folder: String, key: String) {
+        var parts = path.split(separator: "/").map(String.init)
+        var rest: [String] = []
+        while true {
+            let folder = "/" + parts.joined(separator: "/")
+            var status = stat()
+            if stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+                return (folder, rest.joined(separator: "/"))
+            }
+            guard let last = parts.popLast() else { return ("/", rest.joined(separator: "/")) }
+            rest.insert(last, at: 0)
+        }
+    }
+}

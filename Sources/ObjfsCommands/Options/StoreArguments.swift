@@ -1,0 +1,69 @@
+import ArgumentParser
+import ObjfsConfiguration
+import Processes
+import S3
+
+/// The options of every command that reads from a store.
+struct StoreArguments: ParsableArguments {
+    @Option(help: ArgumentHelp("Where the service is, if it is not AWS", valueName: "url"))
+    var endpointUrl: String?
+
+    @Option(help: ArgumentHelp("The region of the bucket", valueName: "region"))
+    var region: String?
+
+    @Option(help: ArgumentHelp("Which profile of the AWS configuration to use", valueName: "name"))
+    var profile: String?
+
+    @Flag(help: "Send no credentials")
+    var noSignRequest = false
+
+    @Flag(help: "Allow plain HTTP to a host other than this one")
+    var allowHttp = false
+
+    @Option(
+        help: ArgumentHelp("Whether the bucket stands in the path or in the host: path, virtual", valueName: "style"))
+    var addressingStyle: AddressingStyle?
+
+    /// The options as the configuration takes them.
+    var options: StoreOptions {
+        var options = StoreOptions()
+        options.endpointURL = endpointUrl
+        options.region = region
+        options.profile = profile
+        options.signsNothing = noSignRequest
+        options.allowsPlainHTTP = allowHttp
+        options.addressing = addressingStyle.map { $0 == .path ? .path : .virtual }
+        return options
+    }
+
+    /// The stores that these options and the environment mean.
+    var factory: StoreFactory { StoreFactory(options, environment: EnvironmentVariables.all) }
+
+    /// The options as words of a command line.
+    var words: [String] {
+        var words: [String] = []
+        if let endpointUrl { words.append("--endpoint-url=\(endpointUrl)") }
+        if let region { words.append("--region=\(region)") }
+        if let profile { words.append("--profile=\(profile)") }
+        if noSignRequest { words.append("--no-sign-request") }
+        if allowHttp { words.append("--allow-http") }
+        if let addressingStyle { words.append("--addressing-style=\(addressingStyle.rawValue)") }
+        return words
+    }
+}
+
+enum AddressingStyle: String, ExpressibleByArgument, CaseIterable {
+    case path, virtual
+}
+
+/// The environment by name.
+enum EnvironmentVariables {
+    static var all: [String: String] {
+        var values: [String: String] = [:]
+        for entry in Environment.all {
+            let parts = entry.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2 { values[String(parts[0])] = String(parts[1]) }
+        }
+        return values
+    }
+}

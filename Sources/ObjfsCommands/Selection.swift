@@ -1,0 +1,59 @@
+import Storage
+
+/// The objects that a location names: one, those of a folder, or those that match a pattern.
+enum Selection {
+    /// Hands on each object; `false` ends it.
+    ///
+    /// - Throws: ``StorageError/Code/notFound`` if there is none.
+    static func each(
+        _ location: Location, _ body: (ObjectInfo) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        let key = location.key
+        if !key.isEmpty, !key.hasSuffix("/") {
+            if let info = try find(location) {
+                _ = try body(info)
+                return
+            }
+            if KeyGlob.isPattern(key) { return try matching(KeyGlob(key), location, body) }
+        }
+        try below(key.isEmpty || key.hasSuffix("/") ? key : key + "/", location, body)
+    }
+
+    /// The object of exactly this key; `nil` if there is none.
+    static func find(_ location: Location) throws(StorageError) -> ObjectInfo? {
+        do throws(StorageError) {
+            return try location.store.info(ObjectKey(location.key))
+        } catch {
+            guard error.code == .notFound else { throw error }
+            return nil
+        }
+    }
+
+    private static func matching(
+        _ glob: KeyGlob, _ location: Location, _ body: (ObjectInfo) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        try list(glob.literalPrefix, location, where: { glob.matches($0.key.string) }, body)
+    }
+
+    private static func below(
+        _ prefix: String, _ location: Location, _ body: (ObjectInfo) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        // The marker of a folder is no file.
+        try list(prefix, location, where: { !$0.key.string.hasSuffix("/") }, body)
+    }
+
+    private static func list(
+        _ prefix: String, _ location: Location, where isWanted: (ObjectInfo) -> Bool,
+        _ body: (ObjectInfo) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        var isFound = false
+        try location.store.eachPage(ListingRequest(prefix: prefix)) { (page) throws(StorageError) in
+            for info in page.objects where isWanted(info) {
+                isFound = true
+                guard try body(info) else { return false }
+            }
+            return true
+        }
+        guard isFound else { throw .notFound() }
+    }
+}

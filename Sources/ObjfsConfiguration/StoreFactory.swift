@@ -1,0 +1,58 @@
+package import S3
+package import Storage
+import Synchronization
+import Transport
+
+/// Makes the store that a URL means, with all that belongs around it.
+package final class StoreFactory: Sendable {
+    private let options: StoreOptions
+    private let environment: [String: String]
+    private let known = Mutex<S3Service?>(nil)
+
+    package init(_ options: StoreOptions, environment: [String: String]) {
+        self.options = options
+        self.environment = environment
+    }
+
+    /// The bucket of a URL, whole, whatever key the URL names.
+    package func store(_ url: ObjectURL) throws(StorageError) -> any ObjectStore {
+        switch url.scheme {
+        case .file: DirectoryStore(path: url.bucket)
+        case .s3: RetryingStore(S3Store(try service(), bucket: url.bucket))
+        }
+    }
+
+    /// All buckets of whoever asks.
+    package func account() throws(StorageError) -> any StoreAccount {
+        S3Account(try service()) { RetryingStore($0) }
+    }
+
+    /// What the command line, the environment and the files say.
+    package func settings() throws(StorageError) -> ServiceSettings {
+        try ServiceSettings(options, environment: environment)
+    }
+
+    /// The service, made once: all stores share its connections and its credentials.
+    package func service() throws(StorageError) -> S3Service {
+        try known.withLock { known throws(StorageError) in
+            if let known { return known }
+            let settings = try settings()
+            let made = S3Service(
+                endpoint: try settings.endpoint(allowsPlainHTTP: options.allowsPlainHTTP),
+                region: settings.region.value, credentials: credentials(settings), transport: transport(settings))
+            known = made
+            return made
+        }
+    }
+
+    private func credentials(_ settings: ServiceSettings) -> any CredentialSource {
+        guard !options.signsNothing else { return FixedCredentials(nil, name: "--no-sign-request") }
+        return RefreshingCredentials(settings.credentials(environment: environment))
+    }
+
+    private func transport(_ settings: ServiceSettings) -> CurlTransport {
+        var options = CurlTransport.Options()
+        options.certificates = settings.certificates
+        return CurlTransport(options)
+    }
+}
