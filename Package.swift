@@ -45,7 +45,9 @@ let package = Package(
         .target(name: "Chunks", dependencies: ["Storage", "Records", "Bytes", "Threads", systemPackage]),
         .target(
             name: "ObjfsEngine",
-            dependencies: ["VFS", "Storage", "Records", "Chunks", "Bytes", "Threads", logging, systemPackage]
+            dependencies: [
+                "VFS", "Storage", "Records", "Chunks", "Bytes", "Threads", "CLinux", logging, systemPackage,
+            ]
         ),
         .target(
             name: "ObjfsRunner",

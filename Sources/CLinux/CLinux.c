@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -40,4 +41,10 @@ short clinux_spawn_flags(int new_group, int new_session) {
 
 int clinux_wait_meaning(int status) {
     return WIFSIGNALED(status) ? 256 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+void clinux_return_memory(void) {
+    mallopt(M_ARENA_MAX, 4);
+    // A threshold that is set stays; glibc would otherwise raise it to the largest piece that was ever freed.
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
 }

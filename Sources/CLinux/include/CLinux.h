@@ -30,4 +30,7 @@ short clinux_spawn_flags(int new_group, int new_session);
 // The meaning of a status from wait4(2): the exit status, or 256 and more for 256 plus the signal.
 int clinux_wait_meaning(int status);
 
+// mallopt(3): few arenas, and large pieces mapped by themselves for good, so that freed memory goes back to the system.
+void clinux_return_memory(void);
+
 #endif

@@ -52,7 +52,7 @@ extension MemoryBudget {
     }
 
     /// From which size on buffers are mapped by themselves and kept for the next.
-    private static var pooledFrom: Int { 512 << 10 }
+    private static var pooledFrom: Int { 64 << 10 }
 
     /// Memory for reading ahead; `nil` if there is none left for that.
     func bufferAhead(_ count: Int) -> Buffer? { take(Self.rounded(count), of: limit / 4 * 3) }

@@ -7,7 +7,7 @@ import Threads
 ///
 /// The first read of a place fetches what it asks for and no more, on the thread that asks.
 /// Each read that goes on where the last one ended makes the reader fetch farther ahead, on other threads:
-/// four times what has been read in a row, which the memory of all files together bounds.
+/// a multiple of what has been read in a row, which the memory of all files together bounds.
 final class Reader: MemoryBudget.Holder {
     fileprivate struct State {
         var streams: [ReadStream] = []
@@ -53,9 +53,9 @@ final class Reader: MemoryBudget.Holder {
     /// Reads some bytes of the object, which it must have.
     func read(_ wanted: Range<Int64>) throws(StorageError) -> [ByteSlice] {
         guard !wanted.isEmpty else { return [] }
-        let (stream, run) = state.withLock { $0.begin(wanted, streams: Self.streams) }
+        let (stream, wish) = state.withLock { $0.begin(wanted, streams: Self.streams) }
         defer { state.withLock { $0.end(stream) } }
-        let ahead = run == 0 ? 0 : reach(run)
+        let ahead = wish == 0 ? 0 : reach(wish)
         let parts = try claimParts(wanted, stream, ahead: ahead)
         defer { for part in parts { part.unclaim() } }
         if ahead > 0 { readAhead(stream, ahead) }
@@ -64,14 +64,14 @@ final class Reader: MemoryBudget.Holder {
         return slices
     }
 
-    /// How far ahead of the reader to fetch, after so many bytes in a row.
-    private func reach(_ run: Int64) -> Int64 {
+    /// How far ahead of the reader to fetch, with the memory that there is for each.
+    private func reach(_ wish: Int64) -> Int64 {
         let isNew = state.withLock { state in
             defer { state.isCounted = !state.isClosed }
             return !state.isCounted && !state.isClosed
         }
         if isNew { budget.countStream(1) }
-        return min(4 * min(run, Self.farthest), Self.farthest, Int64(budget.share))
+        return min(wish, Self.farthest, Int64(budget.share))
     }
 }
 
@@ -179,8 +179,8 @@ private enum Claim {
 extension Reader.State {
     /// Finds the stream that a read goes on with, or makes one, and takes note of the read.
     ///
-    /// - Returns: Which stream it is, and how many bytes were read in a row before.
-    fileprivate mutating func begin(_ wanted: Range<Int64>, streams limit: Int) -> (stream: UInt64, run: Int64) {
+    /// - Returns: Which stream it is, and how far ahead it would fetch.
+    fileprivate mutating func begin(_ wanted: Range<Int64>, streams limit: Int) -> (stream: UInt64, ahead: Int64) {
         reads += 1
         lastUse = .now
         let index: Int
