@@ -1,0 +1,23 @@
+import Glibc
+import ObjfsTesting
+import Testing
+
+@Suite(.serialized) struct BuiltProgramTests {
+    @Test func `C3: the built program mounts a folder, whose chunk files in order are the file, and unmounts`() throws {
+        let folder = TemporaryFolder()
+        let content = Array((0..<50_000).map { "line \($0)\n" }.joined().utf8)
+        let file = folder.write("store/d/f.txt", content)
+        let store = folder.path + "/store"
+        let point = folder.makeFolder("mount")
+        let mounted = try Shell.run("'\(Program.objfs)' mount 'file://\(store)' '\(point)'", scratch: folder.path)
+        try #require(mounted.status == 0, "\(mounted.output)")
+        defer { umount2(point, 2) }
+        let compared = try Shell.run("cat '\(point)'/d/f.txt@chunks@16/* | cmp - '\(file)'", scratch: folder.path)
+        #expect(compared.status == 0, "\(compared.output)")
+        let counted = try Shell.run("grep -c 7 '\(point)/d/f.txt'; grep -c 7 '\(file)'", scratch: folder.path)
+        let counts = counted.output.split(separator: "\n")
+        #expect(counts.count == 2 && counts.first == counts.last)
+        let unmounted = try Shell.run("'\(Program.objfs)' umount '\(point)'", scratch: folder.path)
+        #expect(unmounted.status == 0, "\(unmounted.output)")
+    }
+}
