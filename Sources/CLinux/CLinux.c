@@ -5,6 +5,8 @@
 #include <linux/openat2.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,4 +49,13 @@ void clinux_return_memory(void) {
     mallopt(M_ARENA_MAX, 4);
     // A threshold that is set stays; glibc would otherwise raise it to the largest piece that was ever freed.
     mallopt(M_MMAP_THRESHOLD, 128 << 10);
+}
+
+int clinux_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
+
+void clinux_enlarge_pipe(int descriptor, int size) { (void)fcntl(descriptor, F_SETPIPE_SZ, size); }
+
+int clinux_limit_memory(int pid, unsigned long bytes) {
+    struct rlimit limit = {.rlim_cur = bytes, .rlim_max = bytes};
+    return prlimit(pid, RLIMIT_AS, &limit, NULL);
 }

@@ -11,6 +11,9 @@ package protocol ObjectStore: Sendable {
     /// The URL of the bucket, for messages: `s3://bucket`, without a `/` at its end.
     var name: String { get }
 
+    /// Whether the sink of a read may take its time; otherwise other reads wait while it does.
+    var sinkMayBlock: Bool { get }
+
     /// Asks what is known of an object without its content.
     ///
     /// - Throws: ``StorageError/Code/notFound`` only if the store said that there is no such object.
@@ -85,6 +88,8 @@ package protocol ObjectStore: Sendable {
 }
 
 extension ObjectStore {
+    package var sinkMayBlock: Bool { false }
+
     /// Reads part of an object into memory; see ``read(_:range:ifVersion:into:)``.
     ///
     /// - Throws: What the read with a sink throws.

@@ -33,4 +33,13 @@ int clinux_wait_meaning(int status);
 // mallopt(3): few arenas, and large pieces mapped by themselves for good, so that freed memory goes back to the system.
 void clinux_return_memory(void);
 
+// memfd_create(2): a file in memory that has no name here and is closed in started programs.
+int clinux_memory_file(const char *name);
+
+// fcntl(2) with F_SETPIPE_SZ; a pipe that may not grow stays as it is.
+void clinux_enlarge_pipe(int descriptor, int size);
+
+// prlimit(2) with RLIMIT_AS: limits the address space of another process.
+int clinux_limit_memory(int pid, unsigned long bytes);
+
 #endif

@@ -58,6 +58,9 @@ enum AddressingStyle: String, ExpressibleByArgument, CaseIterable {
 
 /// The environment by name.
 enum EnvironmentVariables {
+    /// `NAME=VALUE` each, as a started program gets them.
+    static var words: [String] { Environment.all }
+
     static var all: [String: String] {
         var values: [String: String] = [:]
         for entry in Environment.all {

@@ -12,6 +12,7 @@ package struct PrefixedStore: ObjectStore {
     }
 
     package var name: String { base.name + "/" + prefix.dropLast() }
+    package var sinkMayBlock: Bool { base.sinkMayBlock }
 
     private func outer(_ key: ObjectKey) -> ObjectKey { ObjectKey(prefix + key.string) }
 

@@ -16,6 +16,7 @@ package final class RetryingStore: ObjectStore {
     }
 
     package var name: String { base.name }
+    package var sinkMayBlock: Bool { base.sinkMayBlock }
 
     package func info(_ key: ObjectKey) throws(StorageError) -> ObjectInfo {
         try persist { () throws(StorageError) in try base.info(key) }

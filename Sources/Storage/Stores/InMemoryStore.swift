@@ -16,6 +16,7 @@ package final class InMemoryStore: ObjectStore {
     }
 
     package let name: String
+    package var sinkMayBlock: Bool { true }
     private let state = Mutex(State())
 
     package init(name: String = "memory://bucket") { self.name = name }

@@ -20,6 +20,7 @@ package final class DirectoryStore: ObjectStore {
     }
 
     package var name: String { "file://\(path)" }
+    package var sinkMayBlock: Bool { true }
 
     package func info(_ key: ObjectKey) throws(StorageError) -> ObjectInfo {
         let root = try openRoot()

@@ -1,0 +1,59 @@
+package import Bytes
+package import Storage
+
+/// Some bytes of one version of an object.
+package struct Piece: Sendable {
+    package let store: any ObjectStore
+    package let object: ObjectInfo
+    /// The bytes of the object; the end is excluded.
+    package let range: Range<Int64>
+    /// What comes before them: the object's first record, where it is repeated.
+    package let header: ByteSlice
+
+    package init(store: any ObjectStore, object: ObjectInfo, range: Range<Int64>, header: ByteSlice = .empty) {
+        self.store = store
+        self.object = object
+        self.range = range
+        self.header = header
+    }
+
+    /// The number of bytes that the command gets.
+    package var count: Int64 { Int64(header.count) + Int64(range.count) }
+}
+
+/// One run of the command: what it gets, and where that is from.
+package struct RunTask: Sendable {
+    /// Which task it is, from 0.
+    package let number: Int
+    /// How people call the object that it is about.
+    package let name: String
+    /// Which chunk of the object, and of how many.
+    package let chunk: Int64
+    package let chunks: Int64
+    /// What the command gets, one after another; never empty.
+    package let pieces: [Piece]
+
+    package init(number: Int, name: String, chunk: Int64, chunks: Int64, pieces: [Piece]) {
+        self.number = number
+        self.name = name
+        self.chunk = chunk
+        self.chunks = chunks
+        self.pieces = pieces
+    }
+
+    /// The number of bytes that the command gets.
+    package var count: Int64 { pieces.reduce(0) { $0 + $1.count } }
+
+    /// How people call the task: the object, and the chunk if it has several.
+    package var label: String { chunks > 1 ? "\(name)#\(chunk)" : name }
+}
+
+/// All that a job does, fixed before the first task starts.
+package struct Plan: Sendable {
+    package let tasks: [RunTask]
+
+    package init(_ tasks: [RunTask]) { self.tasks = tasks }
+
+    /// The number of bytes of all tasks.
+    package var count: Int64 { tasks.reduce(0) { $0 + $1.count } }
+}
