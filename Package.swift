@@ -107,7 +107,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ObjfsRunnerTests",
-            dependencies: ["ObjfsRunner", "Chunks", "Records", "Storage", "Bytes", "ObjfsTesting", systemPackage]
+            dependencies: ["ObjfsRunner", "Processes", "ObjfsTesting", "objfs"]
         ),
         .testTarget(
             name: "ObjfsConfigurationTests",

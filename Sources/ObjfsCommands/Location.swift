@@ -14,7 +14,9 @@ struct Location {
     /// Finds the place that a text names.
     ///
     /// A path in a mount of objfs means what is mounted there, and is not read through the mount.
-    init(_ text: String, _ stores: StoreFactory) throws(StorageError) {
+    ///
+    /// - Parameter isPath: Whether people call its objects by paths rather than by URLs.
+    private init(_ text: String, _ stores: StoreFactory, isPath: Bool = false) throws(StorageError) {
         guard ObjectURL.isURL(text) else { throw StorageError(.invalid, "not a URL") }
         let url = try ObjectURL(text)
         switch url.scheme {
@@ -29,7 +31,7 @@ struct Location {
             let (folder, rest) = Self.split(url.bucket)
             store = DirectoryStore(path: folder)
             key = rest
-            prefix = (text.hasPrefix("file://") ? "file://" : "") + (folder == "/" ? "" : folder) + "/"
+            prefix = (isPath ? "" : "file://") + (folder == "/" ? "" : folder) + "/"
         }
     }
 
@@ -44,7 +46,7 @@ struct Location {
             let isBare = source.hasSuffix("/") || rest.isEmpty
             return try Location(source == "s3:" ? "s3://" + rest : source + (isBare ? "" : "/") + rest, stores)
         }
-        return try Location("file://" + AbsolutePath.of(text) + (text.hasSuffix("/") ? "/" : ""), stores)
+        return try Location("file://" + AbsolutePath.of(text) + (text.hasSuffix("/") ? "/" : ""), stores, isPath: true)
     }
 
     /// What people call an object of this store.

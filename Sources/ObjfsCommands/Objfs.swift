@@ -24,7 +24,7 @@ package struct Objfs: ParsableCommand {
     package static func run(_ arguments: [String]) -> Never {
         do {
             if Array(arguments.prefix(2)) == ["mount", "--helper"] { MountHelper.run(Array(arguments.dropFirst(2))) }
-            var command = try parseAsRoot(arguments)
+            var command = try parseAsRoot(RunCommand.markingCommand(arguments))
             try command.run()
             ExitStatus.success.exit()
         } catch let error as ExitStatusError {

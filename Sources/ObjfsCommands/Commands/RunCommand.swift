@@ -8,7 +8,9 @@ import Storage
 /// `objfs run`: runs a command for each chunk.
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Run a command for each chunk", discussion: "The manual page is objfs-run(1).")
+        commandName: "run", abstract: "Run a command for each chunk",
+        usage: "objfs run [<options>] <input> ... -- <command> [<argument> ...]",
+        discussion: "The manual page is objfs-run(1).")
 
     @OptionGroup var cut: ChunkArguments
 
@@ -27,8 +29,18 @@ struct RunCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("Objects, prefixes, patterns or paths; - reads a list", valueName: "input"))
     var inputs: [String]
 
-    @Argument(parsing: .postTerminator, help: ArgumentHelp("What to run", valueName: "command"))
+    @Option(name: .customLong(Self.wordOption), parsing: .unconditionalSingleValue, help: .private)
     var command: [String] = []
+
+    private static let wordOption = "command-word"
+
+    /// A command line in which what stands behind the first `--` is told from the inputs before it.
+    ///
+    /// To the parser both are positional, and it keeps no record of where the one ends.
+    static func markingCommand(_ arguments: [String]) -> [String] {
+        guard arguments.first == "run", let end = arguments.firstIndex(of: "--") else { return arguments }
+        return arguments[..<end] + arguments[(end + 1)...].map { "--\(wordOption)=\($0)" }
+    }
 
     func validate() throws {
         guard !command.isEmpty else { throw ValidationError("no command is given: write it behind --") }
