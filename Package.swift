@@ -111,11 +111,11 @@ let package = Package(
         ),
         .testTarget(
             name: "ObjfsConfigurationTests",
-            dependencies: ["ObjfsConfiguration", "S3", "Storage", "Transport", "Bytes", "ObjfsTesting"]
+            dependencies: ["ObjfsConfiguration", "S3", "Storage", "Threads", "ObjfsTesting"]
         ),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["ObjfsCommands", "ObjfsTesting", "Storage", "Bytes", "objfs"]
+            dependencies: ["ObjfsCommands", "Processes", "ObjfsTesting", "objfs"]
         ),
         .testTarget(
             name: "MountTests",
@@ -123,8 +123,8 @@ let package = Package(
                 "FUSE", "ObjfsEngine", "Storage", "Bytes", "Threads", "ObjfsTesting", logging, "objfs",
             ]
         ),
-        .testTarget(name: "MountHelperTests", dependencies: ["ObjfsMount", "ObjfsTesting", "objfs"]),
-        .testTarget(name: "ManualTests", dependencies: ["ObjfsTesting", "ObjfsCommands", "objfs"]),
+        .testTarget(name: "MountHelperTests", dependencies: ["ObjfsMount", "Processes", "ObjfsTesting", "objfs"]),
+        .testTarget(name: "ManualTests", dependencies: ["Processes", "ObjfsTesting", "objfs"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -170,6 +170,14 @@ import Testing
         #expect(closed.standardError == "")
     }
 
+    @Test func `R11: many small tasks take little more than their processes`() throws {
+        let folder = TemporaryFolder()
+        folder.write("data", [UInt8](repeating: 10, count: 400))
+        // Ten times what it takes on a slow machine: a shell or a pause for each task would show.
+        let many = try run(folder, ["-j2", "--chunk-size", "1B", "data", "--", "true"], seconds: 20)
+        #expect(many.status == 0)
+    }
+
     @Test func `R12: an interrupt ends the tasks with all that they started`() throws {
         let folder = TemporaryFolder()
         folder.write("data", Array("a\nb\n".utf8))

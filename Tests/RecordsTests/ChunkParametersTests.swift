@@ -25,6 +25,12 @@ import Testing
         #expect(throws: ChunkParametersError.self) { try parse(words) }
     }
 
+    @Test(arguments: ["csv", "fasta", "fastq", "paragraphs", "parquet"])
+    func `C11: a format that this version lacks is refused by its name`(format: String) {
+        let error = #expect(throws: ChunkParametersError.self) { try parse(format) }
+        #expect(error?.description == "the format '\(format)' is not offered by this version")
+    }
+
     @Test func `header and extension are remembered`() throws {
         let parameters = try parse("header@ext-csv@16")
         #expect(parameters.repeatsHeader)

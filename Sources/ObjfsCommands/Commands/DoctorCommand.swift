@@ -86,6 +86,10 @@ struct DoctorCommand: ParsableCommand {
         // Asked once more where it failed, for the reason.
         if page.objects.isEmpty { page = try location.store.list(ListingRequest(prefix: location.key)) }
         report.good("listing", "answers in \(Int64(time / .milliseconds(1))) ms")
+        guard location.key.isEmpty || !page.objects.isEmpty else {
+            report.bad("listing", "nothing is there by that name")
+            return nil
+        }
         guard let sample = page.objects.first(where: { $0.size > 0 }) else {
             report.good("reading", "not tried: no object there has content")
             return nil

@@ -50,7 +50,7 @@ package struct SharedFiles: Sendable {
             guard let first = line.first, first != "#", first != ";" else { continue }
             if first == "[" {
                 let name = line.dropFirst().prefix { $0 != "]" }
-                section = name.split(whereSeparator: { $0 == " " || $0 == "\t" }).map(unquoted).joined(separator: " ")
+                section = sectionName(trimmed(name))
                 block = nil
                 if let section { sections[section, default: [:]].merge([:]) { old, _ in old } }
                 continue
@@ -73,6 +73,12 @@ package struct SharedFiles: Sendable {
         let rest = text.drop { $0 == " " || $0 == "\t" }
         let end = rest.lastIndex { $0 != " " && $0 != "\t" }.map { rest.index(after: $0) } ?? rest.startIndex
         return rest[..<end]
+    }
+
+    /// The name of a section: one word, or a word and a name, which may stand in quotation marks.
+    private static func sectionName(_ text: Substring) -> String {
+        let parts = text.split(maxSplits: 1, whereSeparator: { $0 == " " || $0 == "\t" })
+        return parts.map { unquoted(trimmed($0)) }.joined(separator: " ")
     }
 
     private static func unquoted(_ word: Substring) -> String {

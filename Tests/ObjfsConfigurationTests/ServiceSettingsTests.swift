@@ -1,0 +1,129 @@
+import ObjfsConfiguration
+import ObjfsTesting
+import S3
+import Storage
+import Testing
+import Threads
+
+@Suite struct ServiceSettingsTests {
+    private let config = """
+        # a comment
+        [default]
+        region = eu-west-1
+        [profile dev]
+        region=eu-north-1   # where we are
+        endpoint_url = https://store.example.com:9000/
+        s3 =
+          addressing_style = virtual
+          max_concurrent_requests = 20
+        [profile "with blank"]
+        services = ours
+        [services ours]
+        s3 =
+            endpoint_url = https://services.example.com
+        [profile half]
+        aws_access_key_id = AK
+        """
+
+    private func settings(
+        _ environment: [String: String] = [:], _ change: (inout StoreOptions) -> Void = { _ in }
+    ) throws -> ServiceSettings {
+        let folder = TemporaryFolder()
+        folder.write("config", Array(config.utf8))
+        folder.write("credentials", Array("[dev]\naws_access_key_id=DEV\naws_secret_access_key=S\n".utf8))
+        var options = StoreOptions()
+        change(&options)
+        let files = [
+            "AWS_CONFIG_FILE": "\(folder.path)/config", "AWS_SHARED_CREDENTIALS_FILE": "\(folder.path)/credentials",
+        ]
+        return try ServiceSettings(options, environment: environment.merging(files) { $1 })
+    }
+
+    @Test func `U1: the command line wins over the environment, and that over the files`() throws {
+        #expect(try settings().region.value == "eu-west-1")
+        #expect(try settings(["AWS_PROFILE": "dev"]).region.value == "eu-north-1")
+        #expect(try settings(["AWS_PROFILE": "dev", "AWS_DEFAULT_REGION": "r2"]).region.value == "r2")
+        #expect(try settings(["AWS_REGION": "r1", "AWS_DEFAULT_REGION": "r2"]).region.value == "r1")
+        #expect(try settings(["AWS_REGION": "r1"]) { $0.region = "r0" }.region.value == "r0")
+        #expect(try settings(["AWS_PROFILE": "with blank"]).endpointURL?.value == "https://services.example.com")
+        let both = ["AWS_ENDPOINT_URL": "https://a", "AWS_ENDPOINT_URL_S3": "https://b"]
+        #expect(try settings(both).endpointURL?.value == "https://b")
+    }
+
+    @Test func `U1: a profile's credentials are found, and a flag's profile wins over the environment's keys`() throws {
+        let environment = ["AWS_ACCESS_KEY_ID": "ENV", "AWS_SECRET_ACCESS_KEY": "S"]
+        let dev = try settings(environment) { $0.profile = "dev" }
+        #expect(try dev.credentials(environment: environment).credentials()?.accessKey == "DEV")
+        let named = try settings(environment.merging(["AWS_PROFILE": "dev"]) { $1 })
+        #expect(try named.credentials(environment: environment).credentials()?.accessKey == "ENV")
+        #expect(try settings().credentials(environment: [:]).credentials() == nil)
+        let half = try settings(["AWS_PROFILE": "half"])
+        #expect(throws: StorageError.self) { try half.credentials(environment: [:]).credentials() }
+        #expect(throws: StorageError.self) {
+            try settings().credentials(environment: ["AWS_ACCESS_KEY_ID": "a"]).credentials()
+        }
+    }
+
+    @Test func `U3: an address is asked in path style, unless told otherwise`() throws {
+        let given = try settings(["AWS_ENDPOINT_URL": "https://x.example.com"])
+        #expect(try given.endpoint(allowsPlainHTTP: false).addressing == .path)
+        #expect(try settings(["AWS_PROFILE": "dev"]).endpoint(allowsPlainHTTP: false).addressing == .virtual)
+        #expect(try settings().endpoint(allowsPlainHTTP: false).host == "s3.eu-west-1.amazonaws.com")
+    }
+
+    @Test func `X2: plain HTTP leaves this machine only where it is allowed`() throws {
+        let plain = try settings(["AWS_ENDPOINT_URL": "http://store.example.com"])
+        let error = #expect(throws: StorageError.self) { try plain.endpoint(allowsPlainHTTP: false) }
+        #expect(error?.hint?.contains("--allow-http") == true)
+        #expect(try plain.endpoint(allowsPlainHTTP: true).scheme == "http")
+        let local = try settings(["AWS_ENDPOINT_URL": "http://127.0.0.1:9000"])
+        #expect(try local.endpoint(allowsPlainHTTP: false).isLoopback)
+    }
+
+    @Test func `a profile that no file has is told`() {
+        let error = #expect(throws: StorageError.self) { try settings(["AWS_PROFILE": "absent"]) }
+        #expect(error?.message.contains("'absent'") == true)
+    }
+}
+
+@Suite struct RefreshingCredentialsTests {
+    /// Gives credentials that expire a while later, and counts how often.
+    private final class Source: CredentialSource {
+        let name = "the test"
+        let state = Monitor((count: 0, fails: false))
+
+        func credentials() throws(StorageError) -> Credentials? {
+            let (count, fails) = state.update { state in
+                state.count += 1
+                return state
+            }
+            if fails { throw StorageError(.credentials, "no") }
+            return Credentials(accessKey: "\(count)", secretKey: "s", expires: Timestamp(seconds: Int64(count) * 3600))
+        }
+    }
+
+    @Test func `U1: credentials are got once for all, and anew before they expire`() throws {
+        let source = Source()
+        let now = Monitor(Int64(0))
+        let refreshing = RefreshingCredentials(source) { Timestamp(seconds: now.withLock { $0 }) }
+        let threads = (0..<16).compactMap { _ in Thread.start("asks") { _ = try? refreshing.credentials() } }
+        for thread in threads { thread.join() }
+        #expect(source.state.withLock { $0.count } == 1)
+        now.withLock { $0 = 3200 }
+        #expect(try refreshing.credentials()?.accessKey == "1")
+        now.withLock { $0 = 3400 }
+        #expect(try refreshing.credentials()?.accessKey == "2")
+    }
+
+    @Test func `what is still good serves while new ones can't be had`() throws {
+        let source = Source()
+        let now = Monitor(Int64(0))
+        let refreshing = RefreshingCredentials(source) { Timestamp(seconds: now.withLock { $0 }) }
+        _ = try refreshing.credentials()
+        source.state.withLock { $0.fails = true }
+        now.withLock { $0 = 3400 }
+        #expect(try refreshing.credentials()?.accessKey == "1")
+        now.withLock { $0 = 3700 }
+        #expect(throws: StorageError.self) { try refreshing.credentials() }
+    }
+}
