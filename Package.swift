@@ -111,7 +111,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ObjfsConfigurationTests",
-            dependencies: ["ObjfsConfiguration", "S3", "Storage", "Threads", "ObjfsTesting"]
+            dependencies: ["ObjfsConfiguration", "S3", "Storage", "Transport", "Threads", "ObjfsTesting"]
         ),
         .testTarget(
             name: "CommandTests",

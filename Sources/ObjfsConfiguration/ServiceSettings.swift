@@ -1,5 +1,6 @@
 package import S3
 package import Storage
+package import Transport
 
 /// A setting, and where it was found.
 package struct Setting: Hashable, Sendable {
@@ -76,10 +77,40 @@ package struct ServiceSettings: Sendable {
     }
 
     /// Where credentials are looked for, in this order.
-    package func credentials(environment: [String: String]) -> CredentialChain {
-        let own: any CredentialSource = ProfileCredentials(profile: profile.value, files: files)
-        let variables: any CredentialSource = EnvironmentCredentials(environment)
+    ///
+    /// - Parameter transport: Reaches those services that give credentials.
+    package func credentials(
+        environment: [String: String], transport: any HTTPTransport
+    ) -> CredentialChain {
+        let tokens = TokenService(
+            region: region.value, url: environment["AWS_ENDPOINT_URL_STS"], transport: transport)
+        let own = profileSources(profile.value, environment, tokens)
+        let machine = [tokens.container(environment), tokens.instance(environment)]
         // A profile that the command line names means its own credentials, whatever the environment has.
-        return CredentialChain(profile.origin == "--profile" ? [own] : [variables, own])
+        guard profile.origin != "--profile" else { return CredentialChain(own) }
+        return CredentialChain(
+            [EnvironmentCredentials(environment), WebIdentityCredentials(environment: environment, service: tokens)]
+                + own
+                + machine)
+    }
+
+    private func profileSources(
+        _ profile: String, _ environment: [String: String], _ tokens: TokenService
+    ) -> [any CredentialSource] {
+        let files = files
+        let home = environment["HOME"] ?? ""
+        let plain: @Sendable (String) -> any CredentialSource = { name in
+            CredentialChain([
+                tokens.singleSignOn(name, files: files, home: home), ProfileCredentials(profile: name, files: files),
+                ProcessCredentials(profile: name, files: files),
+            ])
+        }
+        return [
+            RoleCredentials(
+                profile: profile, files: files, environment: environment, service: tokens, sources: plain),
+            WebIdentityCredentials(profile: profile, files: files, service: tokens),
+            tokens.singleSignOn(profile, files: files, home: home),
+            ProfileCredentials(profile: profile, files: files), ProcessCredentials(profile: profile, files: files),
+        ]
     }
 }

@@ -47,7 +47,18 @@ package final class StoreFactory: Sendable {
 
     private func credentials(_ settings: ServiceSettings) -> any CredentialSource {
         guard !options.signsNothing else { return FixedCredentials(nil, name: "--no-sign-request") }
-        return RefreshingCredentials(settings.credentials(environment: environment))
+        return RefreshingCredentials(credentialChain(settings))
+    }
+
+    /// Where credentials are looked for.
+    ///
+    /// Who gives them is near, or not there: nobody should wait long to learn that this is no instance of a cloud.
+    package func credentialChain(_ settings: ServiceSettings) -> CredentialChain {
+        var options = CurlTransport.Options()
+        options.certificates = settings.certificates
+        options.connectTimeout = .seconds(1)
+        options.stallTimeout = .seconds(5)
+        return settings.credentials(environment: environment, transport: CurlTransport(options))
     }
 
     private func transport(_ settings: ServiceSettings) -> CurlTransport {

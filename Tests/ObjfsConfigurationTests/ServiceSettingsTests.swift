@@ -4,6 +4,14 @@ import S3
 import Storage
 import Testing
 import Threads
+import Transport
+
+/// A network on which nobody answers.
+struct NoTransport: HTTPTransport {
+    func send(_ request: HTTPRequest, to receiver: HTTPReceiver) throws(TransportError) -> HTTPResponse {
+        throw TransportError(.notConnected, "no connection")
+    }
+}
 
 @Suite struct ServiceSettingsTests {
     private let config = """
@@ -53,14 +61,18 @@ import Threads
     @Test func `U1: a profile's credentials are found, and a flag's profile wins over the environment's keys`() throws {
         let environment = ["AWS_ACCESS_KEY_ID": "ENV", "AWS_SECRET_ACCESS_KEY": "S"]
         let dev = try settings(environment) { $0.profile = "dev" }
-        #expect(try dev.credentials(environment: environment).credentials()?.accessKey == "DEV")
+        #expect(
+            try dev.credentials(environment: environment, transport: NoTransport()).credentials()?.accessKey == "DEV")
         let named = try settings(environment.merging(["AWS_PROFILE": "dev"]) { $1 })
-        #expect(try named.credentials(environment: environment).credentials()?.accessKey == "ENV")
-        #expect(try settings().credentials(environment: [:]).credentials() == nil)
+        #expect(
+            try named.credentials(environment: environment, transport: NoTransport()).credentials()?.accessKey == "ENV")
+        #expect(try settings().credentials(environment: [:], transport: NoTransport()).credentials() == nil)
         let half = try settings(["AWS_PROFILE": "half"])
-        #expect(throws: StorageError.self) { try half.credentials(environment: [:]).credentials() }
         #expect(throws: StorageError.self) {
-            try settings().credentials(environment: ["AWS_ACCESS_KEY_ID": "a"]).credentials()
+            try half.credentials(environment: [:], transport: NoTransport()).credentials()
+        }
+        #expect(throws: StorageError.self) {
+            try settings().credentials(environment: ["AWS_ACCESS_KEY_ID": "a"], transport: NoTransport()).credentials()
         }
     }
 

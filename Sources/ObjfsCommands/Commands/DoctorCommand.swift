@@ -71,7 +71,7 @@ struct DoctorCommand: ParsableCommand {
         report.good("region", "\(settings.region.value) (\(settings.region.origin))")
         if stores.noSignRequest {
             report.good("credentials", "none, as --no-sign-request asks")
-        } else if let found = try settings.credentials(environment: EnvironmentVariables.all).find() {
+        } else if let found = try stores.factory.credentialChain(settings).find() {
             report.good("credentials", "\(found.credentials) from \(found.source)")
         } else {
             report.good("credentials", "none found; requests are not signed")

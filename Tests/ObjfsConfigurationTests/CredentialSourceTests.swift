@@ -1,0 +1,159 @@
+import ObjfsConfiguration
+import ObjfsTesting
+import S3
+import Storage
+import Testing
+import Transport
+
+/// Each place that credentials can be in, with files of its own and a service on this machine.
+@Suite struct CredentialSourceTests {
+    private static let document =
+        #"{"AccessKeyId":"GIVEN","SecretAccessKey":"givensecret","Token":"giventoken","Expiration":"2099-01-01T00:00:00Z"}"#
+
+    private static let role = """
+        <R xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials><AccessKeyId>ROLE</AccessKeyId>
+        <SecretAccessKey>rolesecret</SecretAccessKey><SessionToken>roletoken</SessionToken>
+        <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></R>
+        """
+
+    /// The credentials that a configuration leads to, and the requests that were sent on the way.
+    private func find(
+        _ config: String, _ environment: [String: String] = [:], files: [String: String] = [:],
+        status: String = "200 OK"
+    ) throws -> (Credentials?, [LoopbackServer.Request]) {
+        let server = LoopbackServer { request in .bytes(LoopbackServer.response(status, [:], Self.answer(request))) }
+        defer { server.stop() }
+        let folder = TemporaryFolder()
+        folder.write(
+            "config", Array(config.replacing("SERVER", with: server.url).replacing("FOLDER", with: folder.path).utf8))
+        for (name, text) in files { folder.write(name, Array(text.utf8)) }
+        var all = ["AWS_CONFIG_FILE": "\(folder.path)/config", "HOME": folder.path, "AWS_ENDPOINT_URL_STS": server.url]
+        for (name, value) in environment {
+            all[name] = value.replacing("SERVER", with: server.url).replacing("FOLDER", with: folder.path)
+        }
+        if all["AWS_EC2_METADATA_SERVICE_ENDPOINT"] == nil { all["AWS_EC2_METADATA_DISABLED"] = "true" }
+        let settings = try ServiceSettings(StoreOptions(), environment: all)
+        let found = try settings.credentials(environment: all, transport: CurlTransport()).credentials()
+        return (found, server.requests)
+    }
+
+    private static func answer(_ request: LoopbackServer.Request) -> [UInt8] {
+        let text =
+            switch true {
+            case request.target.contains("Action=AssumeRole"): role
+            case request.target == "/latest/api/token": "imdstoken"
+            case request.target.hasSuffix("/security-credentials/"): "myrole\n"
+            case request.target.contains("/federation/"):
+                #"{"roleCredentials":{"accessKeyId":"SSO","secretAccessKey":"s","sessionToken":"t","expiration":4070908800000}}"#
+            default: document
+            }
+        return Array(text.utf8)
+    }
+
+    @Test func `U1: a container's credentials`() throws {
+        let (found, requests) = try find(
+            "", ["AWS_CONTAINER_CREDENTIALS_FULL_URI": "SERVER/creds?x=1", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "tok"])
+        #expect(found?.accessKey == "GIVEN")
+        #expect(found?.sessionToken == "giventoken")
+        #expect(found?.expires == Timestamp(seconds: 4_070_908_800))
+        #expect(requests.first?.target == "/creds?x=1")
+        #expect(requests.first?.headers["authorization"] == "tok")
+        #expect(throws: StorageError.self) {
+            try find("", ["AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.com/creds"])
+        }
+    }
+
+    @Test func `U1: an instance's credentials, by a token`() throws {
+        let (found, requests) = try find("", ["AWS_EC2_METADATA_SERVICE_ENDPOINT": "SERVER/"])
+        #expect(found?.accessKey == "GIVEN")
+        #expect(requests.map(\.method) == ["PUT", "GET", "GET"])
+        #expect(requests.last?.target == "/latest/meta-data/iam/security-credentials/myrole")
+        #expect(requests.last?.headers["x-aws-ec2-metadata-token"] == "imdstoken")
+        #expect(try find("", ["AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"]).0 == nil)
+    }
+
+    @Test func `U1: a role that is taken by another profile`() throws {
+        let config = """
+            [default]
+            role_arn = arn:aws:iam::1:role/r
+            source_profile = base
+            external_id = a b
+            [profile base]
+            aws_access_key_id = BASE
+            aws_secret_access_key = basesecret
+            """
+        let (found, requests) = try find(config)
+        #expect(found?.accessKey == "ROLE")
+        #expect(found?.sessionToken == "roletoken")
+        let request = try #require(requests.first)
+        #expect(request.target.contains("ExternalId=a%20b"))
+        #expect(request.headers["authorization"]?.contains("Credential=BASE/") == true)
+        #expect(throws: StorageError.self) { try find(config, status: "403 No") }
+    }
+
+    @Test func `a role that leads back to itself, or asks for a device, is told`() {
+        let loop = "[default]\nrole_arn=a\nsource_profile=x\n[profile x]\nrole_arn=b\nsource_profile=default\n"
+        let device = "[default]\nrole_arn=a\nsource_profile=default\nmfa_serial=m\n"
+        for config in [loop, device, "[default]\nrole_arn=a\nsource_profile=absent\n", "[default]\nrole_arn=a\n"] {
+            let error = #expect(throws: StorageError.self) { try find(config) }
+            #expect(error?.code == .credentials)
+        }
+    }
+
+    @Test func `U1: a role that is taken with a token in a file`() throws {
+        let files = ["token": "thetoken\n"]
+        let environment = ["AWS_WEB_IDENTITY_TOKEN_FILE": "FOLDER/token", "AWS_ROLE_ARN": "arn:x"]
+        let (found, requests) = try find("", environment, files: files)
+        #expect(found?.accessKey == "ROLE")
+        #expect(requests.first?.target.contains("WebIdentityToken=thetoken") == true)
+        #expect(requests.first?.headers["authorization"] == nil)
+        let config = "[default]\nrole_arn = arn:x\nweb_identity_token_file = FOLDER/token\n"
+        #expect(try find(config, files: files).0?.accessKey == "ROLE")
+        #expect(throws: StorageError.self) { try find(config) }
+    }
+
+    @Test func `U1: a program that prints credentials`() throws {
+        let config = "[default]\ncredential_process = cat \"FOLDER/a file\"\n"
+        #expect(try find(config, files: ["a file": Self.document]).0?.accessKey == "GIVEN")
+        #expect(throws: StorageError.self) { try find(config) }
+        #expect(throws: StorageError.self) { try find("[default]\ncredential_process = /nonexistent/program\n") }
+        #expect(throws: StorageError.self) { try find("[default]\ncredential_process = echo nothing\n") }
+    }
+
+    @Test func `U1: a person who has signed on`() throws {
+        let config = """
+            [default]
+            sso_session = mine
+            sso_account_id = 123
+            sso_role_name = reader
+            [sso-session mine]
+            sso_region = eu-west-1
+            sso_start_url = https://start
+            sso_endpoint_url = SERVER
+            """
+        let name = try singleSignOnFile("mine")
+        let token = #"{"accessToken":"ssotoken","expiresAt":"2099-01-01T00:00:00Z"}"#
+        let (found, requests) = try find(config, files: [name: token])
+        #expect(found?.accessKey == "SSO")
+        #expect(found?.expires == Timestamp(seconds: 4_070_908_800))
+        #expect(requests.first?.headers["x-amz-sso_bearer_token"] == "ssotoken")
+        let old = #"{"accessToken":"ssotoken","expiresAt":"2020-01-01T00:00:00Z"}"#
+        for files in [[:], [name: old]] {
+            let error = #expect(throws: StorageError.self) { try find(config, files: files) }
+            #expect(error?.hint == "aws sso login --profile default")
+        }
+    }
+
+    /// The name of the file with a session's token, by the system's own SHA-1.
+    private func singleSignOnFile(_ session: String) throws -> String {
+        let digest = try Program.run(["sha1sum"], input: Array(session.utf8)).standardOutput.prefix(40)
+        return ".aws/sso/cache/\(digest).json"
+    }
+
+    @Test func `U2: no message has a secret`() throws {
+        let config =
+            "[default]\nrole_arn=a\nsource_profile=b\n[profile b]\naws_access_key_id=K\naws_secret_access_key=verysecret\n"
+        let error = #expect(throws: StorageError.self) { try find(config, status: "403 verysecret") }
+        #expect(error.map { "\($0) \($0.hint ?? "")" }?.contains("verysecret") == false)
+    }
+}
