@@ -29,7 +29,7 @@ struct Location {
             prefix = "s3://\(url.bucket)/"
         case .file:
             let (folder, rest) = Self.split(url.bucket)
-            store = DirectoryStore(path: folder)
+            store = try stores.store(ObjectURL(scheme: .file, bucket: folder, key: ""))
             key = rest
             prefix = (isPath ? "" : "file://") + (folder == "/" ? "" : folder) + "/"
         }

@@ -7,24 +7,35 @@ import Transport
 package final class StoreFactory: Sendable {
     private let options: StoreOptions
     private let environment: [String: String]
+    private let report: (@Sendable (String) -> Void)?
     private let known = Mutex<S3Service?>(nil)
 
-    package init(_ options: StoreOptions, environment: [String: String]) {
+    /// Makes a factory.
+    ///
+    /// - Parameter report: If not `nil`, is told of each call to a store, before any is tried again.
+    package init(
+        _ options: StoreOptions, environment: [String: String], report: (@Sendable (String) -> Void)? = nil
+    ) {
         self.options = options
         self.environment = environment
+        self.report = report
     }
 
     /// The bucket of a URL, whole, whatever key the URL names.
     package func store(_ url: ObjectURL) throws(StorageError) -> any ObjectStore {
         switch url.scheme {
-        case .file: DirectoryStore(path: url.bucket)
-        case .s3: RetryingStore(S3Store(try service(), bucket: url.bucket))
+        case .file: reported(DirectoryStore(path: url.bucket))
+        case .s3: RetryingStore(reported(S3Store(try service(), bucket: url.bucket)))
         }
     }
 
     /// All buckets of whoever asks.
     package func account() throws(StorageError) -> any StoreAccount {
-        S3Account(try service()) { RetryingStore($0) }
+        S3Account(try service()) { RetryingStore(self.reported($0)) }
+    }
+
+    private func reported(_ store: any ObjectStore) -> any ObjectStore {
+        report.map { ReportingStore(store, report: $0) } ?? store
     }
 
     /// What the command line, the environment and the files say.

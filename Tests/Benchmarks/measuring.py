@@ -4,6 +4,7 @@ import os
 import resource
 import statistics
 import subprocess
+import tempfile
 import time
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
@@ -38,12 +39,11 @@ def drop_caches():
 class Contender:
     """One of those that are compared: a command, and the daemon that serves it, if there is one."""
 
-    def __init__(self, name, command, daemon=None, prepare=None, shell=True):
+    def __init__(self, name, command, daemon=None, prepare=None):
         self.name = name
         self.command = command
         self.daemon = daemon
         self.prepare = prepare
-        self.shell = shell
         self.walls, self.costs, self.daemons = [], [], []
 
     def run(self):
@@ -52,7 +52,9 @@ class Contender:
         before = cpu_seconds(self.daemon) if self.daemon else 0.0
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         start = time.monotonic()
-        done = subprocess.run(self.command, shell=self.shell, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        # Not the null device: grep ends at the first match where it sees that one.
+        with tempfile.TemporaryFile() as output:
+            done = subprocess.run(self.command, shell=True, stdout=output, stderr=subprocess.PIPE)
         wall = time.monotonic() - start
         if done.returncode != 0:
             raise SystemExit(f"bench: {self.name} failed ({done.returncode}): {done.stderr.decode()[-500:]}")

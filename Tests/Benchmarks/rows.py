@@ -2,12 +2,13 @@
 
 import os
 import random
+import statistics
 import subprocess
 import threading
 import time
 
 import world
-from measuring import Contender, compare, drop_caches, peak_memory
+from measuring import ROUNDS, Contender, compare, drop_caches, peak_memory
 from world import GIB, MIB, OBJFS
 
 RCLONE_TUNED = ["--vfs-read-chunk-streams", "4", "--vfs-read-chunk-size", "8M", "--no-checksum", "--buffer-size", "0"]
@@ -37,7 +38,7 @@ def dd_signed():
 
 def dd_nginx():
     """dd of 1 GiB through a mount, unsigned from nginx, against curl of the object"""
-    url = world.nginx_server(_bucket_of_one_gib())
+    url = world.nginx_server(_bucket_of_one_gib(), "bucket")
     point, daemon = world.mount_objfs("s3://bucket", url, "--no-sign-request", name="objfs-nginx")
     compare(
         [Contender("objfs", f"dd if={point}/big of=/dev/null bs=1M status=none", daemon, drop_caches),
@@ -47,15 +48,20 @@ def dd_nginx():
 
 
 def random_reads():
-    """16 threads of random 4 KiB reads in 1 GiB, against rclone mount"""
-    endpoint = world.rclone_server(_bucket_of_one_gib())
-    for name, (point, _) in {
-        "objfs": world.mount_objfs("s3://bucket", endpoint, name="objfs-random"),
-        "rclone": world.mount_rclone("bucket", endpoint, name="rclone-random"),
-    }.items():
-        drop_caches()
-        seconds = _read_randomly(os.path.join(point, "big"), threads=16, reads=100)
-        print(f"{name:28} {1600 / seconds:8.0f} reads/s", flush=True)
+    """16 threads of random 4 KiB reads in 1 GiB, unsigned from nginx, against rclone mount (wanted: 10 times)"""
+    url = world.nginx_server(_bucket_of_one_gib(), "bucket")
+    rates = {"objfs": [], "rclone": []}
+    mounts = {
+        "objfs": world.mount_objfs("s3://bucket", url, "--no-sign-request", name="objfs-random"),
+        "rclone": world.mount_rclone_http(url, "rclone-random"),
+    }
+    for _ in range(ROUNDS):
+        for name, (point, _) in mounts.items():
+            drop_caches()
+            rates[name].append(1600 / _read_randomly(os.path.join(point, "big"), threads=16, reads=100))
+    for name, found in rates.items():
+        print(f"{name:28} {statistics.median(found):8.0f} reads/s", flush=True)
+    print(f"objfs/rclone {statistics.median(rates['objfs']) / statistics.median(rates['rclone']):.1f}")
 
 
 def _read_randomly(path, threads, reads):
@@ -74,6 +80,29 @@ def _read_randomly(path, threads, reads):
         worker.join()
     os.close(descriptor)
     return time.monotonic() - begin
+
+
+def listings():
+    """ls -l of 10,000 objects (wanted: at most 12 requests), and find over 100,000 keys against objfs ls -r (2 times)"""
+    source = world.folder("many", "bucket")
+    flat, deep = world.folder("many", "bucket", "flat"), world.folder("many", "bucket", "deep")
+    for index in range(10_000):
+        open(os.path.join(flat, f"{index:05}"), "w").close()
+    for index in range(90_000):
+        if index % 1000 == 0:
+            os.makedirs(os.path.join(deep, f"{index // 1000:02}"))
+        open(os.path.join(deep, f"{index // 1000:02}", f"{index:05}"), "w").close()
+    point, daemon = world.mount_objfs(f"file://{source}", None, name="objfs-many")
+    compare(
+        [Contender("find", f"find {point} -type f", daemon), Contender("objfs ls -r", f"{OBJFS} ls -r file://{source}")],
+        {"objfs ls -r": "2"},
+    )
+    log = os.path.join(world.work, "requests")
+    with open(log, "w") as file:
+        point, _ = world.mount_objfs(f"file://{source}", None, "-v", name="objfs-counted", stderr=file)
+        subprocess.run(["ls", "-l", point + "/flat"], stdout=subprocess.DEVNULL, check=True)
+    with open(log) as file:
+        print(f"ls -l of 10,000 objects: {sum('many/bucket/flat' in line for line in file)} requests")
 
 
 def run_local():
@@ -132,5 +161,5 @@ def memory():
 
 ROWS = {
     function.__name__: function
-    for function in (dd_signed, dd_nginx, random_reads, run_local, run_tasks, starting, memory)
+    for function in (dd_signed, dd_nginx, random_reads, listings, run_local, run_tasks, starting, memory)
 }

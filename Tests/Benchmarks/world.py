@@ -57,7 +57,8 @@ def wait_for_port(port, seconds=20):
 
 def start(command, **options):
     """Starts a program that is ended with the benchmarks."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+    options.setdefault("stderr", subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, **options)
     _processes.append(process)
     return process
 
@@ -84,17 +85,28 @@ def rclone_server(directory):
     return f"http://127.0.0.1:{port}"
 
 
-def nginx_server(directory):
-    """nginx over a folder; returns its URL."""
+def _listing(directory, bucket):
+    """What a service would answer to a listing of a bucket of plain files, with nginx's own ETags."""
+    contents = ""
+    for name in sorted(os.listdir(os.path.join(directory, bucket))):
+        status = os.stat(os.path.join(directory, bucket, name))
+        tag = f"{int(status.st_mtime):x}-{status.st_size:x}"
+        contents += f"<Contents><Key>{name}</Key><Size>{status.st_size}</Size><ETag>{tag}</ETag></Contents>"
+    return f"<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>"
+
+
+def nginx_server(directory, bucket):
+    """nginx over a folder, with a listing of one bucket in it; returns its URL."""
     port, home = free_port(), folder("nginx")
     with open(os.path.join(home, "conf"), "w") as file:
         file.write(
             f"daemon off; worker_processes 1; pid {home}/pid; error_log {home}/log; user root;\n"
             "events { worker_connections 512; }\n"
-            "http { access_log off; sendfile on; tcp_nopush off; tcp_nodelay on; keepalive_requests 1000000;\n"
+            "http { access_log off; sendfile on; tcp_nopush off; tcp_nodelay on; keepalive_requests 1000000; autoindex on;\n"
             f" client_body_temp_path {home}/a; proxy_temp_path {home}/b; fastcgi_temp_path {home}/c;\n"
             f" uwsgi_temp_path {home}/d; scgi_temp_path {home}/e;\n"
-            f" server {{ listen 127.0.0.1:{port}; root {directory}; }} }}\n"
+            f" server {{ listen 127.0.0.1:{port}; root {directory};\n"
+            f"  location = /{bucket} {{ default_type application/xml; return 200 '{_listing(directory, bucket)}'; }} }} }}\n"
         )
     start(["nginx", "-p", home, "-c", os.path.join(home, "conf")])
     wait_for_port(port)
@@ -116,11 +128,11 @@ def aws_environment(endpoint):
                 AWS_ENDPOINT_URL=endpoint)
 
 
-def mount_objfs(source, endpoint=None, *options, name="objfs"):
+def mount_objfs(source, endpoint=None, *options, name="objfs", **how):
     """Mounts by objfs in the foreground; returns the mount point and the daemon's process number."""
     point = folder("mnt-" + name)
     environment = aws_environment(endpoint) if endpoint else None
-    process = start([OBJFS, "mount", "-f", source, point, *options], env=environment)
+    process = start([OBJFS, "mount", "-f", source, point, *options], env=environment, **how)
     return _mounted(point, process), process.pid
 
 
@@ -129,6 +141,13 @@ def mount_rclone(bucket, endpoint, *options, name="rclone"):
     remote = (f":s3,provider=Other,access_key_id={KEYS[0]},secret_access_key={KEYS[1]},"
               f"endpoint='{endpoint}':{bucket}")
     process = start(["rclone", "mount", remote, point, "--cache-dir", folder("cache-" + name), *options])
+    return _mounted(point, process), process.pid
+
+
+def mount_rclone_http(url, name):
+    """rclone's mount of what nginx shows, unsigned."""
+    point = folder("mnt-" + name)
+    process = start(["rclone", "mount", f":http,url='{url}':bucket", point, "--cache-dir", folder("cache-" + name)])
     return _mounted(point, process), process.pid
 
 

@@ -38,6 +38,14 @@ import Testing
         #expect(try objfs(folder, ["cat", "--range", "5-2", "data"]).status == 2)
     }
 
+    @Test func `-v tells each request`() throws {
+        let folder = TemporaryFolder()
+        folder.write("data", Array("aa\nbb\n".utf8))
+        let told = try objfs(folder, ["cat", "-v", "data"])
+        #expect(told.standardError.contains("objfs: read file://\(folder.path)/data 0..<6: "))
+        #expect(told.standardOutput == "aa\nbb\n")
+    }
+
     @Test func `chunks prints the plan, as lines or as JSON`() throws {
         let folder = TemporaryFolder()
         folder.write("data", Array("aa\nbb\ncc\n".utf8))

@@ -9,6 +9,10 @@ import Testing
         try StoreConformance(RetryingStore(InMemoryStore())).check()
     }
 
+    @Test func `a store that reports keeps the promises of a store`() throws {
+        try StoreConformance(ReportingStore(InMemoryStore()) { _ in }).check()
+    }
+
     @Test func `a part of a bucket keeps the promises of a store`() throws {
         let base = InMemoryStore()
         try base.write("elsewhere", [1])

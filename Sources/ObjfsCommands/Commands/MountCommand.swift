@@ -190,5 +190,6 @@ extension StoreArguments {
         noSignRequest = noSignRequest || other.noSignRequest
         allowHttp = allowHttp || other.allowHttp
         addressingStyle = addressingStyle ?? other.addressingStyle
+        verbose = verbose || other.verbose
     }
 }

@@ -24,6 +24,9 @@ struct StoreArguments: ParsableArguments {
         help: ArgumentHelp("Whether the bucket stands in the path or in the host: path, virtual", valueName: "style"))
     var addressingStyle: AddressingStyle?
 
+    @Flag(name: [.customShort("v"), .long], help: "Log each request to standard error")
+    var verbose = false
+
     /// The options as the configuration takes them.
     var options: StoreOptions {
         var options = StoreOptions()
@@ -37,7 +40,10 @@ struct StoreArguments: ParsableArguments {
     }
 
     /// The stores that these options and the environment mean.
-    var factory: StoreFactory { StoreFactory(options, environment: EnvironmentVariables.all) }
+    var factory: StoreFactory {
+        let report: @Sendable (String) -> Void = { Messages.warn($0) }
+        return StoreFactory(options, environment: EnvironmentVariables.all, report: verbose ? report : nil)
+    }
 
     /// The options as words of a command line.
     var words: [String] {
@@ -48,6 +54,7 @@ struct StoreArguments: ParsableArguments {
         if noSignRequest { words.append("--no-sign-request") }
         if allowHttp { words.append("--allow-http") }
         if let addressingStyle { words.append("--addressing-style=\(addressingStyle.rawValue)") }
+        if verbose { words.append("--verbose") }
         return words
     }
 }
