@@ -147,7 +147,7 @@ def mount_rclone(bucket, endpoint, *options, name="rclone"):
 def mount_rclone_http(url, name):
     """rclone's mount of what nginx shows, unsigned."""
     point = folder("mnt-" + name)
-    process = start(["rclone", "mount", f":http,url='{url}':bucket", point, "--cache-dir", folder("cache-" + name)])
+    process = start(["rclone", "mount", f":http,url='{url}/bucket/':", point, "--cache-dir", folder("cache-" + name)])
     return _mounted(point, process), process.pid
 
 
