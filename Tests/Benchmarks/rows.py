@@ -47,6 +47,21 @@ def dd_nginx():
     )
 
 
+def far_away():
+    """dd of 1 GiB through a mount, from a server with 20 ms to the first byte and 80 MB/s a connection"""
+    endpoint = world.far_server(_bucket_of_one_gib())
+    mounts = {
+        "objfs": world.mount_objfs("s3://bucket", endpoint, name="objfs-far"),
+        "s3fs": world.mount_s3fs("bucket", endpoint, name="s3fs-far"),
+        "rclone": world.mount_rclone("bucket", endpoint, name="rclone-far"),
+    }
+    compare(
+        [Contender(name, f"dd if={point}/big of=/dev/null bs=1M status=none", daemon, drop_caches)
+         for name, (point, daemon) in mounts.items()],
+        {"s3fs": "0.35", "rclone": "0.1"},
+    )
+
+
 def random_reads():
     """16 threads of random 4 KiB reads in 1 GiB, unsigned from nginx, against rclone mount (wanted: 10 times)"""
     url = world.nginx_server(_bucket_of_one_gib(), "bucket")
@@ -161,5 +176,7 @@ def memory():
 
 ROWS = {
     function.__name__: function
-    for function in (dd_signed, dd_nginx, random_reads, listings, run_local, run_tasks, starting, memory)
+    for function in (
+        dd_signed, dd_nginx, far_away, random_reads, listings, run_local, run_tasks, starting, memory,
+    )
 }
