@@ -1,5 +1,4 @@
 import Bytes
-import Glibc
 import Storage
 import Threads
 
@@ -18,6 +17,13 @@ struct PieceFeed: Sendable {
         case closed
         case store(StorageError)
         case file(Int32)
+
+        init(_ failure: InputWriter.Failure) {
+            switch failure {
+            case .closed: self = .closed
+            case .error(let number): self = .file(number)
+            }
+        }
     }
 
     /// Makes a feed.
@@ -30,25 +36,26 @@ struct PieceFeed: Sendable {
 
     /// Writes all the bytes.
     func run(to descriptor: Int32) throws(Failure) {
+        var writer = InputWriter(descriptor)
         for piece in pieces {
             if !piece.header.isEmpty {
-                try piece.header.withUnsafeBytes { (bytes) throws(Failure) in try Self.write(bytes, to: descriptor) }
+                if let failure = piece.header.withUnsafeBytes({ writer.write($0) }) { throw Failure(failure) }
             }
             guard !piece.range.isEmpty else { continue }
             if piece.store.sinkMayBlock {
-                try stream(piece, to: descriptor)
+                try stream(piece, to: &writer)
             } else {
-                try readAhead(piece, to: descriptor)
+                try readAhead(piece, to: &writer)
             }
         }
     }
 
     /// Writes bytes as they come, where nobody else waits meanwhile.
-    private func stream(_ piece: Piece, to descriptor: Int32) throws(Failure) {
+    private func stream(_ piece: Piece, to writer: inout InputWriter) throws(Failure) {
         var failure: Failure?
         do throws(StorageError) {
             try piece.store.read(piece.object.key, range: piece.range, ifVersion: piece.object.etag) { bytes in
-                failure = Self.failure(writing: bytes, to: descriptor)
+                failure = writer.write(bytes).map { Failure($0) }
                 return failure == nil
             }
         } catch {
@@ -57,7 +64,7 @@ struct PieceFeed: Sendable {
     }
 
     /// Reads some parts ahead of the one that is written.
-    private func readAhead(_ piece: Piece, to descriptor: Int32) throws(Failure) {
+    private func readAhead(_ piece: Piece, to writer: inout InputWriter) throws(Failure) {
         var parts: [FetchedPart] = []
         var offset = piece.range.lowerBound
         while offset < piece.range.upperBound || !parts.isEmpty {
@@ -69,27 +76,8 @@ struct PieceFeed: Sendable {
             let part = parts.removeFirst()
             let bytes: [UInt8]
             do throws(StorageError) { bytes = try part.wait() } catch { throw Failure.store(error) }
-            let failure = bytes.withUnsafeBytes { Self.failure(writing: $0, to: descriptor) }
-            if let failure { throw failure }
+            if let failure = bytes.withUnsafeBytes({ writer.write($0) }) { throw Failure(failure) }
         }
-    }
-
-    private static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) throws(Failure) {
-        if let failure = failure(writing: bytes, to: descriptor) { throw failure }
-    }
-
-    /// Writes all the bytes, or says why not.
-    ///
-    /// The corresponding C function is `write`.
-    private static func failure(writing bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Failure? {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return errno == EPIPE ? .closed : .file(errno) }
-            rest = rest.dropFirst(count)
-        }
-        return nil
     }
 }
 
