@@ -12,9 +12,16 @@ package final class OutputSink: Sendable {
     }
 
     private let descriptor: Int32
+    private let beforeWrite: @Sendable () -> Void
     private let state = Mutex<Failure?>(nil)
 
-    package init(descriptor: Int32) { self.descriptor = descriptor }
+    /// Makes a sink.
+    ///
+    /// - Parameter beforeWrite: Is called before each piece of output, so that what is shown there can make way.
+    package init(descriptor: Int32, beforeWrite: @escaping @Sendable () -> Void = {}) {
+        self.descriptor = descriptor
+        self.beforeWrite = beforeWrite
+    }
 
     /// Why no more is written; `nil` as long as all was.
     package var failure: Failure? { state.withLock { $0 } }
@@ -23,7 +30,8 @@ package final class OutputSink: Sendable {
     ///
     /// The corresponding C function is `write`.
     func write(_ bytes: UnsafeRawBufferPointer) {
-        guard failure == nil else { return }
+        guard failure == nil, !bytes.isEmpty else { return }
+        beforeWrite()
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)

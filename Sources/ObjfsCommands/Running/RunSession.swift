@@ -14,8 +14,10 @@ struct RunSession {
 
     init(_ plan: Plan, _ template: CommandTemplate, _ options: RunOptions, progress style: ProgressStyle) {
         self.plan = plan
-        sink = OutputSink(descriptor: STDOUT_FILENO)
         let progress = RunProgress(plan, style)
+        // On one terminal, output takes the place of the progress line, which comes back below it.
+        let sharesTerminal = isatty(STDOUT_FILENO) == 1
+        sink = OutputSink(descriptor: STDOUT_FILENO) { if sharesTerminal { progress.clear() } }
         self.progress = progress
         runner = Runner(plan, template, options: options, sink: sink) { record in
             if case .failed(let reason) = record.outcome {
@@ -168,7 +170,8 @@ final class RunProgress: Sendable {
         Messages.warn(message)
     }
 
-    private func clear() {
+    /// Takes the line away.
+    func clear() {
         let isShown = state.withLock { state in
             defer { state.isLineShown = false }
             return state.isLineShown
