@@ -107,7 +107,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ObjfsRunnerTests",
-            dependencies: ["ObjfsRunner", "Processes", "ObjfsTesting", "objfs"]
+            dependencies: ["ObjfsRunner", "Storage", "Bytes", "Processes", "ObjfsTesting", "objfs"]
         ),
         .testTarget(
             name: "ObjfsConfigurationTests",

@@ -30,3 +30,20 @@ enum CacheFolder {
         return folder
     }
 }
+
+extension CacheFolder {
+    /// Where jobs are kept: in the user's folder for such things, or where there is none, in one for temporary files.
+    static var jobs: String? {
+        if let folder = make(base("XDG_STATE_HOME", ".local/state"), "jobs"), access(folder, W_OK) == 0 {
+            return folder
+        }
+        let folder = (Environment.value("TMPDIR") ?? "/tmp") + "/objfs-\(getuid())"
+        mkdir(folder, 0o700)
+        var status = stat()
+        // What somebody else has put there is not ours to trust.
+        guard lstat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_uid == getuid(),
+            status.st_mode & 0o077 == 0
+        else { return nil }
+        return folder
+    }
+}

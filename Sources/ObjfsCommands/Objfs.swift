@@ -9,7 +9,7 @@ package struct Objfs: ParsableCommand {
         version: "objfs \(Version.string)",
         groupedSubcommands: [
             CommandGroup(name: "Mounting", subcommands: [MountCommand.self, UnmountCommand.self]),
-            CommandGroup(name: "Running", subcommands: [RunCommand.self, ChunksCommand.self]),
+            CommandGroup(name: "Running", subcommands: [RunCommand.self, JobsCommand.self, ChunksCommand.self]),
             CommandGroup(
                 name: "Objects",
                 subcommands: [ListCommand.self, CatCommand.self, StatCommand.self, DoctorCommand.self]),

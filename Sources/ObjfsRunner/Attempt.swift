@@ -9,6 +9,8 @@ struct Attempt: Sendable {
     let task: RunTask
     /// Which run of the task it is, from 1.
     let number: Int
+    /// Where others can end it.
+    let process: AttemptProcess
     let context: RunContext
     let output: TaskOutput
     /// Whether output may go out as it comes, when it is the task's turn.
@@ -21,6 +23,10 @@ struct Attempt: Sendable {
         var reason: String?
         /// Whether no other task will fare better: the command can't be started.
         var isFatal = false
+        /// Whether a store failed at something that may go well the next time.
+        var isStoreFailure = false
+        /// The last of what it wrote to standard error.
+        var errors: [UInt8] = []
     }
 
     func run() -> Result {
@@ -29,27 +35,32 @@ struct Attempt: Sendable {
 
     // MARK: Its bytes
 
+    /// A file for each piece; a task of several is a batch.
     private func runWithFile() -> Result {
-        guard let file = TaskFile(size: task.count) else {
-            return Result(reason: "no temporary file: \(Self.words(errno))")
+        var files: [TaskFileHolder] = []
+        for piece in task.pieces {
+            guard let file = TaskFile(size: piece.count) else {
+                return Result(reason: "no temporary file: \(Self.words(errno))")
+            }
+            do throws(PieceFeed.Failure) {
+                try PieceFeed([piece], pool: context.readers).run(to: file.descriptor)
+            } catch {
+                return Result(reason: Self.words(error), isStoreFailure: Self.isTransient(error))
+            }
+            file.rewind()
+            files.append(TaskFileHolder(file))
         }
-        do throws(PieceFeed.Failure) {
-            try PieceFeed(task, pool: context.readers).run(to: file.descriptor)
-        } catch {
-            return Result(reason: Self.words(error))
-        }
-        file.rewind()
         let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
         defer { close(null) }
-        return serve([null, file.descriptor]) { _ in }
+        return withExtendedLifetime(files) { serve([null] + files.map(\.descriptor)) { _ in } }
     }
 
     private func runWithInput() -> Result {
         guard let pipe = Pipe() else { return Result(reason: "no pipe: \(Self.words(errno))") }
         clinux_enlarge_pipe(pipe.writing, 1 << 20)
-        let fed = Monitor<String??>(nil)
+        let fed = Monitor<PieceFeed.Failure??>(nil)
         var isFed = false
-        var result = serve([pipe.reading]) { process in
+        let result = serve([pipe.reading]) { process in
             close(pipe.reading)
             isFed = true
             context.feeders.submit {
@@ -68,25 +79,24 @@ struct Attempt: Sendable {
             close(pipe.reading)
             close(pipe.writing)
         }
-        if let failure = result.reason { result.reason = failure }
         return result
     }
 
-    private func feed(_ descriptor: Int32) -> String? {
+    private func feed(_ descriptor: Int32) -> PieceFeed.Failure? {
         do throws(PieceFeed.Failure) {
-            try PieceFeed(task, pool: context.readers).run(to: descriptor)
+            try PieceFeed(task.pieces, pool: context.readers).run(to: descriptor)
             return nil
         } catch {
             // A command that reads no further than it needs, as head does, is right to.
             if case .closed = error { return nil }
-            return Self.words(error)
+            return error
         }
     }
 
     // MARK: Its process
 
     private func serve(
-        _ inputs: [Int32], started: (ChildProcess) -> Void, whenEnded: () -> String? = { nil }
+        _ inputs: [Int32], started: (ChildProcess) -> Void, whenEnded: () -> PieceFeed.Failure? = { nil }
     ) -> Result {
         guard let stdout = Pipe(), let stderr = Pipe() else { return Result(reason: "no pipe: \(Self.words(errno))") }
         defer {
@@ -105,22 +115,33 @@ struct Attempt: Sendable {
             let reason = "\(context.template.program): \(isMissing ? "command not found" : error.reason)"
             return Result(reason: reason, isFatal: true)
         }
-        context.processes.add(process)
+        self.process.start(process)
+        context.add(self.process)
         if let memory = context.options.memory { clinux_limit_memory(process.pid, UInt(memory)) }
         started(process)
-        let isLate = collect(stdout.reading, stderr.reading, process)
+        var errors = ErrorLines(tag: context.options.isTagged ? task.label + "\t" : "")
+        let isLate = collect(stdout.reading, stderr.reading, process, &errors)
         let failure = whenEnded()
         // Only now: the number of a process that has been waited for may be another's.
-        context.processes.remove(process)
-        let ending = process.wait()
-        return Result(ending: ending, reason: isLate ? "it took longer than --timeout" : failure)
+        self.process.finish()
+        context.remove(self.process)
+        var result = Result(ending: process.wait(), errors: errors.last)
+        if isLate {
+            result.reason = "it took longer than --timeout"
+        } else if let failure {
+            result.reason = Self.words(failure)
+            result.isStoreFailure = Self.isTransient(failure)
+        }
+        return result
     }
 
     private func start(_ descriptors: [Int32]) throws(ChildProcess.StartError) -> ChildProcess {
-        let arguments = context.template.arguments(for: task, of: context.count, path: TaskFile.path)
+        let paths = task.pieces.indices.map { TaskFile.path($0) }
+        let arguments = context.template.arguments(for: task, of: context.count, paths: paths)
         var start = ChildProcess.Start(
             arguments, environment: context.options.environment + place, descriptors: descriptors)
         start.leadsGroup = true
+        start.folder = context.options.folder
         return try ChildProcess(start)
     }
 
@@ -128,7 +149,7 @@ struct Attempt: Sendable {
     private var place: [String] {
         let piece = task.pieces.first
         return [
-            "OBJFS_JOB=\(context.options.job)", "OBJFS_TASK=\(task.number)", "OBJFS_TASKS=\(context.count)",
+            "OBJFS_JOB=\(context.folder.id)", "OBJFS_TASK=\(task.number)", "OBJFS_TASKS=\(context.count)",
             "OBJFS_ATTEMPT=\(number)", "OBJFS_OBJECT=\(task.name)", "OBJFS_CHUNK=\(task.chunk)",
             "OBJFS_CHUNKS=\(task.chunks)", "OBJFS_OFFSET=\(piece?.range.lowerBound ?? 0)",
             "OBJFS_LENGTH=\(piece?.range.count ?? 0)", "OBJFS_ETAG=\(piece?.object.etag.string ?? "")",
@@ -140,15 +161,19 @@ struct Attempt: Sendable {
     /// Takes output until the command has closed both its ends; whether it took too long.
     ///
     /// The corresponding C function is `poll`.
-    private func collect(_ stdout: Int32, _ stderr: Int32, _ process: ChildProcess) -> Bool {
-        var deadline = context.options.timeout.map { ContinuousClock.now + $0 }
+    private func collect(
+        _ stdout: Int32, _ stderr: Int32, _ process: ChildProcess, _ errors: inout ErrorLines
+    ) -> Bool {
+        let begin = ContinuousClock.now
+        var deadline = context.timeLimit.map { begin + $0 }
         var isLate = false
-        var errors = LineBuffer(tag: context.options.isTagged ? task.label + "\t" : "")
         var open: [pollfd] = [stdout, stderr].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         let block = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
         defer { block.deallocate() }
         while open.contains(where: { $0.fd >= 0 }) {
-            let left = deadline.map { max(($0 - .now) / .milliseconds(1), 0) }
+            // A limit that hangs on the other tasks changes while this one runs.
+            if case .median = context.options.timeout, !isLate { deadline = context.timeLimit.map { begin + $0 } }
+            let left = (deadline ?? nextLook).map { max(($0 - .now) / .milliseconds(1), 0) }
             let ready = poll(&open, 2, left.map { Int32(min($0 + 1, 1e9)) } ?? -1)
             if ready == 0, let passed = deadline, passed <= .now {
                 process.signal(isLate ? SIGKILL : SIGTERM)
@@ -166,10 +191,15 @@ struct Attempt: Sendable {
         return isLate
     }
 
+    /// When a task without a limit is looked at again; `nil` for not before it writes.
+    private var nextLook: ContinuousClock.Instant? {
+        guard case .median = context.options.timeout else { return nil }
+        return .now + .milliseconds(500)
+    }
+
     private func take(_ bytes: UnsafeRawBufferPointer) {
         guard isDirect, context.collator.isTurn(of: task.number) else { return output.add(bytes) }
-        if !output.isEmpty { output.write(to: context.sink) }
-        output.tagged(bytes) { context.sink.write($0) }
+        output.add(bytes, showingOn: context.sink)
         if context.sink.failure != nil { context.stop() }
     }
 
@@ -183,20 +213,30 @@ struct Attempt: Sendable {
         }
     }
 
+    private static func isTransient(_ failure: PieceFeed.Failure) -> Bool {
+        guard case .store(let error) = failure else { return false }
+        return error.isTransient
+    }
+
     private static func words(_ number: Int32) -> String { String(cString: strerror(number)).lowercased() }
 }
 
 /// Passes standard error on, whole lines at a time, so that those of several tasks don't mix.
-private struct LineBuffer {
+private struct ErrorLines {
     private let tag: [UInt8]
     private var line: [UInt8] = []
+    /// The last of it, without tags.
+    private(set) var last: [UInt8] = []
 
+    /// How much of it is kept for the task's record, in bytes.
+    private static let kept = 2048
     /// A line that is longer goes out in pieces.
     private static let longest = 64 << 10
 
     init(tag: String) { self.tag = Array(tag.utf8) }
 
     mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        last = (last + bytes.suffix(Self.kept)).suffix(Self.kept)
         for byte in bytes {
             if line.isEmpty { line += tag }
             line.append(byte)

@@ -14,15 +14,16 @@ package struct CommandTemplate: Sendable {
 
     /// The command of a task.
     ///
-    /// - Parameter path: What `{}` stands for.
-    package func arguments(for task: RunTask, of count: Int, path: String) -> [String] {
+    /// - Parameter paths: What `{}` stands for: as a word of its own for all of them, a word each.
+    package func arguments(for task: RunTask, of count: Int, paths: [String]) -> [String] {
         let key = task.pieces.first?.object.key.string ?? ""
         let base = key.split(separator: "/").last.map(String.init) ?? key
         let values = [
-            "{}": path, "{#}": String(task.number + 1), "{/}": base, "{.}": Self.withoutExtension(base), "{key}": key,
+            "{}": paths.joined(separator: " "), "{#}": String(task.number + 1), "{/}": base,
+            "{.}": Self.withoutExtension(base), "{key}": key,
             "{n}": String(task.chunk),
         ]
-        return words.map { Self.filled($0, values) }
+        return words.flatMap { $0 == "{}" ? paths : [Self.filled($0, values)] }
     }
 
     /// A word with each placeholder replaced, once: what replaces one is not looked at again.

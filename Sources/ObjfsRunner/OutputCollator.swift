@@ -1,4 +1,5 @@
 import Glibc
+import Storage
 import Threads
 
 /// Puts the output of tasks that run at a time into the order of the tasks.
@@ -12,6 +13,7 @@ final class OutputCollator: Sendable {
         var ended: [Int: TaskOutput] = [:]
         /// Whether a thread writes what has ended.
         var isWriting = false
+        var failure: StorageError?
     }
 
     private let isOrdered: Bool
@@ -23,6 +25,9 @@ final class OutputCollator: Sendable {
         self.sink = sink
     }
 
+    /// Why some output could not be read back; `nil` as long as all could.
+    var failure: StorageError? { state.withLock { $0.failure } }
+
     /// Whether a task's output may go out as it comes.
     func isTurn(of task: Int) -> Bool {
         isOrdered && state.withLock { $0.turn == task && !$0.isWriting }
@@ -30,18 +35,24 @@ final class OutputCollator: Sendable {
 
     /// Writes the output of a task that has ended, and of those that waited for it.
     func end(_ task: Int, _ output: TaskOutput) {
-        guard isOrdered else { return state.withLock { _ in output.write(to: sink) } }
+        guard isOrdered else { return state.withLock { Self.write(output, to: sink, &$0) } }
         var next = state.withLock { state -> TaskOutput? in
             state.ended[task] = output
             return state.isWriting ? nil : state.take()
         }
         while let output = next {
-            output.write(to: sink)
+            var failure: StorageError?
+            do throws(StorageError) { try output.write(to: sink) } catch { failure = error }
             next = state.withLock { state in
+                state.failure = state.failure ?? failure
                 state.turn += 1
                 return state.take()
             }
         }
+    }
+
+    private static func write(_ output: TaskOutput, to sink: OutputSink, _ state: inout State) {
+        do throws(StorageError) { try output.write(to: sink) } catch { state.failure = state.failure ?? error }
     }
 }
 

@@ -29,8 +29,8 @@ struct PieceFeed: Sendable {
     /// Makes a feed.
     ///
     /// - Parameter pool: Its threads read ahead.
-    init(_ task: RunTask, pool: WorkerPool) {
-        pieces = task.pieces
+    init(_ pieces: [Piece], pool: WorkerPool) {
+        self.pieces = pieces
         self.pool = pool
     }
 

@@ -5,11 +5,23 @@ package struct RunOptions: Sendable {
     /// How often a task that failed is run again.
     package var retries = 0
     /// How long a task may take.
-    package var timeout: Duration?
+    package var timeout: TimeLimit?
     /// How much address space a task's program may use, in bytes.
     package var memory: Int64?
-    /// Whether the first failure ends the job.
-    package var failsFast = false
+    /// After how many failed tasks the job ends; `nil` for never.
+    package var failureLimit: FailureLimit?
+    /// Whether a task that takes far longer than the others is run a second time beside.
+    package var speculates = false
+    /// How long a task must have taken for that, beside twice as long as half of the others.
+    package var shortestLate = Duration.seconds(30)
+    /// How much time lies between the starts of two tasks, at least.
+    package var delay = Duration.zero
+    /// Above how many processes that want a processor no task starts.
+    package var load: Double?
+    /// How much less than others the tasks are preferred by the system.
+    package var nice: Int32 = 0
+    /// The folder that commands start in; `nil` for that of this process.
+    package var folder: String?
     /// Statuses of the command that are no failures.
     package var goodStatuses: Set<Int32> = [0]
     /// Whether status 1 says that nothing was found, as it does of grep.
@@ -20,8 +32,8 @@ package struct RunOptions: Sendable {
     package var isTagged = false
     /// The environment of the commands, but for what tells a task where it is.
     package var environment: [String] = []
-    /// The name of the job.
-    package var job = ""
+    /// What runs the tasks, for their records.
+    package var worker = nodeName()
 
     package init() {}
 }
@@ -31,4 +43,27 @@ package enum OutputOrder: Hashable, Sendable {
     case ordered
     case unordered
     case folder(String)
+    /// Nowhere but into the job's folder.
+    case kept
+}
+
+/// How long a task may take.
+package enum TimeLimit: Hashable, Sendable {
+    case time(Duration)
+    /// So many times as long as half of the tasks before it, once some have ended.
+    case median(Double)
+}
+
+/// How many tasks may fail.
+package enum FailureLimit: Hashable, Sendable {
+    case count(Int)
+    case share(Double)
+
+    /// The number of a job of so many tasks.
+    package func count(of tasks: Int) -> Int {
+        switch self {
+        case .count(let count): count
+        case .share(let share): Int(Double(tasks) * share)
+        }
+    }
 }

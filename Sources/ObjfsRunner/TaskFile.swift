@@ -5,8 +5,8 @@ import Glibc
 struct TaskFile: ~Copyable {
     let descriptor: Int32
 
-    /// The path by which the command finds the file, which is its descriptor 3.
-    static let path = "/dev/fd/3"
+    /// The path by which the command finds one of its files: they are its descriptors from 3 on.
+    static func path(_ index: Int) -> String { "/dev/fd/\(3 + index)" }
 
     /// Up to this size a file is in memory, above it on the disk.
     private static let memoryLimit: Int64 = 64 << 20
@@ -31,4 +31,13 @@ struct TaskFile: ~Copyable {
 
     /// Sets the file to its start, for a command that reads the descriptor itself.
     func rewind() { lseek(descriptor, 0, SEEK_SET) }
+}
+
+/// A ``TaskFile`` where several are held at a time.
+final class TaskFileHolder {
+    private let file: TaskFile
+
+    init(_ file: consuming TaskFile) { self.file = file }
+
+    var descriptor: Int32 { file.descriptor }
 }

@@ -1,41 +1,75 @@
-import Glibc
+import Bytes
+package import Storage
 import Synchronization
 
-/// What one attempt of a task has written so far and nobody has seen yet: in memory, and in a file past a limit.
+/// What one run of a task has written: its first parts in the job's folder, the rest in memory.
 ///
 /// One thread fills it, and then one writes it out.
 final class TaskOutput: @unchecked Sendable {
     // Handed from the thread that runs the task to the one that writes its output, never used by both.
+    private let folder: JobFolder
+    private let name: String
+    private var parts = 0
     private var memory: [UInt8] = []
-    private var file: Int32 = -1
+    /// How many bytes there are in all.
+    private(set) var count: Int64 = 0
+    /// How many of them have been written out already.
+    private var shown: Int64 = 0
+    /// The task, if its record has the bytes that were let go of here.
+    private var recorded: Int?
     /// Why it could not be kept.
-    private(set) var failure: Int32?
+    private(set) var failure: StorageError?
     private let tag: [UInt8]
     private var isAtLineStart = true
 
     /// How much output of all tasks waits in memory, in bytes.
     private static let waiting = Atomic<Int>(0)
     private static let limit = 64 << 20
+    /// How large a part in the folder is: smaller where memory is short.
+    private static let partSize = 4 << 20
+    private static let smallPart = 256 << 10
+    /// Up to this size the end of an output is in its task's record.
+    private static let inlineLimit = 64 << 10
 
     /// Makes an empty one.
     ///
     /// - Parameter tag: What each line begins with.
-    init(tag: String) { self.tag = Array(tag.utf8) }
-
-    deinit {
-        Self.waiting.subtract(memory.count, ordering: .relaxed)
-        if file >= 0 { close(file) }
+    init(_ task: Int, in folder: JobFolder, tag: String) {
+        self.folder = folder
+        name = folder.newOutput(task)
+        self.tag = Array(tag.utf8)
     }
 
-    var isEmpty: Bool { memory.isEmpty && file < 0 }
+    /// The output that a record tells of.
+    init(_ record: TaskRecord, in folder: JobFolder) {
+        self.folder = folder
+        name = record.output
+        parts = record.parts
+        tag = []
+        recorded = record.task
+        count = record.bytesOut
+    }
+
+    deinit { release() }
+
+    /// Whether nobody has seen anything of it.
+    var isHidden: Bool { shown == 0 }
 
     /// Adds output.
-    func add(_ bytes: UnsafeRawBufferPointer) {
-        tagged(bytes) { keep($0) }
+    func add(_ bytes: UnsafeRawBufferPointer) { tagged(bytes) { keep($0) } }
+
+    /// Adds output, and writes it out as well, behind all that came before it.
+    func add(_ bytes: UnsafeRawBufferPointer, showingOn sink: OutputSink) {
+        if shown < count { show(on: sink) }
+        tagged(bytes) { bytes in
+            keep(bytes)
+            sink.write(bytes)
+            shown = count
+        }
     }
 
     /// Hands output on as it is to be seen, with a tag at the start of each line.
-    func tagged(_ bytes: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void) {
+    private func tagged(_ bytes: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Void) {
         guard !tag.isEmpty else { return body(bytes) }
         var text: [UInt8] = []
         for byte in bytes {
@@ -47,53 +81,106 @@ final class TaskOutput: @unchecked Sendable {
     }
 
     private func keep(_ bytes: UnsafeRawBufferPointer) {
-        if file < 0, Self.waiting.load(ordering: .relaxed) + bytes.count <= Self.limit {
-            memory.append(contentsOf: bytes)
-            Self.waiting.add(bytes.count, ordering: .relaxed)
-            return
-        }
-        if file < 0 { file = Self.makeFile() }
-        var rest = bytes[...]
-        while !rest.isEmpty, failure == nil {
-            let count = Glibc.write(file, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                failure = errno
-                return
-            }
-            rest = rest.dropFirst(count)
+        memory.append(contentsOf: bytes)
+        count += Int64(bytes.count)
+        let waiting = Self.waiting.add(bytes.count, ordering: .relaxed).newValue
+        if memory.count >= (waiting > Self.limit ? Self.smallPart : Self.partSize) { writePart() }
+    }
+
+    private func writePart() {
+        guard failure == nil, !memory.isEmpty else { return }
+        do throws(StorageError) {
+            try folder.write(memory, name, parts)
+            parts += 1
+            release()
+        } catch {
+            failure = error
         }
     }
 
-    /// A file that has no name, and is gone when it is closed.
-    ///
-    /// The corresponding C function is `mkstemp`.
-    private static func makeFile() -> Int32 {
-        let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-        var template = Array("\(folder)/objfs-output-XXXXXX".utf8CString)
-        let file = mkstemp(&template)
-        guard file >= 0 else { return -1 }
-        _ = fcntl(file, F_SETFD, FD_CLOEXEC)
-        template.withUnsafeBufferPointer { _ = $0.baseAddress.map { unlink($0) } }
-        return file
-    }
-
-    /// Writes all of it, and forgets it.
-    func write(to sink: OutputSink) {
-        memory.withUnsafeBytes { sink.write($0) }
+    private func release() {
         Self.waiting.subtract(memory.count, ordering: .relaxed)
-        memory = []
-        guard file >= 0 else { return }
-        var block = [UInt8](repeating: 0, count: 1 << 18)
-        var offset: off_t = 0
-        while true {
-            let count = pread(file, &block, block.count, offset)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { break }
-            block.withUnsafeBytes { sink.write(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
-            offset += off_t(count)
+        memory.removeAll(keepingCapacity: false)
+    }
+
+    /// Deletes what is in the folder: nobody will want it.
+    func discard() {
+        for part in 0..<parts { try? folder.store.delete(folder.partKey(name, part)) }
+        parts = 0
+        release()
+    }
+
+    /// Ends the filling: what is too much for a record becomes a part.
+    func finish() { if memory.count > Self.inlineLimit { writePart() } }
+
+    /// Writes into a record where the output is.
+    func describe(in record: inout TaskRecord) {
+        record.output = parts > 0 ? name : ""
+        record.parts = parts
+        record.inline = memory
+        record.bytesOut = count
+    }
+
+    /// Says that a record holds what is in memory; where memory is short, it is let go.
+    func isRecorded(as task: Int) {
+        guard Self.waiting.load(ordering: .relaxed) > Self.limit else { return }
+        recorded = task
+        release()
+    }
+
+    /// Writes out all that has not been yet.
+    ///
+    /// - Throws: Why it can't be read back.
+    func write(to sink: OutputSink) throws(StorageError) {
+        var skipped = shown
+        for part in 0..<parts {
+            guard sink.failure == nil else { return }
+            let bytes: [UInt8] = try folder.store.read(folder.partKey(name, part))
+            Self.write(bytes, to: sink, &skipped)
         }
-        close(file)
-        file = -1
+        var rest = memory
+        if let recorded {
+            guard let record = try folder.record(recorded) else { throw StorageError(.corrupted, "its record is gone") }
+            rest = record.inline
+        }
+        Self.write(rest, to: sink, &skipped)
+        release()
+    }
+
+    private static func write(_ bytes: [UInt8], to sink: OutputSink, _ skipped: inout Int64) {
+        let skip = Int(min(skipped, Int64(bytes.count)))
+        skipped -= Int64(skip)
+        bytes.withUnsafeBytes { sink.write(UnsafeRawBufferPointer(rebasing: $0[skip...])) }
+    }
+
+    private func show(on sink: OutputSink) {
+        do throws(StorageError) {
+            var skipped = shown
+            for part in 0..<parts {
+                let bytes: [UInt8] = try folder.store.read(folder.partKey(name, part))
+                Self.write(bytes, to: sink, &skipped)
+            }
+            Self.write(memory, to: sink, &skipped)
+            shown = count
+        } catch {
+            failure = error
+        }
+    }
+}
+
+extension TaskRecord {
+    /// The output of the task as the input of another one.
+    package func pieces(in folder: JobFolder) throws(StorageError) -> [Piece] {
+        var pieces: [Piece] = []
+        for part in 0..<parts {
+            let object = try folder.store.info(folder.partKey(output, part))
+            pieces.append(Piece(store: folder.store, object: object, range: 0..<object.size))
+        }
+        guard !inline.isEmpty || pieces.isEmpty else { return pieces }
+        // What is inline comes before no bytes of nothing.
+        let nothing = ObjectInfo(
+            key: folder.key("records"), size: 0, etag: ETag(token), modified: Timestamp(nanoseconds: 0))
+        pieces.append(Piece(store: folder.store, object: nothing, range: 0..<0, header: ByteSlice(inline)))
+        return pieces
     }
 }

@@ -14,6 +14,8 @@ struct Planner {
     /// How many whole objects one task gets.
     let batch: Int
     let stores: StoreFactory
+    /// Where the jobs are whose outputs are inputs.
+    let jobs: () throws(Failure) -> JobPlace
 
     /// An object that was found, and where.
     private struct Input {
@@ -24,7 +26,12 @@ struct Planner {
     /// The tasks for all inputs, in their order.
     func plan(_ names: [String]) throws(Failure) -> Plan {
         var inputs: [Input] = []
+        var outputs: [(name: String, pieces: [Piece])] = []
         for name in names {
+            if name.hasPrefix("job:") {
+                outputs += try self.outputs(of: String(name.dropFirst(4)))
+                continue
+            }
             do throws(StorageError) {
                 let location = try Location.find(name, stores)
                 try Selection.each(location) { object in
@@ -35,7 +42,32 @@ struct Planner {
                 throw Failure("run", name, error)
             }
         }
-        return Plan(isWhole ? wholeTasks(inputs) : try chunkTasks(inputs))
+        var tasks = isWhole ? wholeTasks(inputs) : try chunkTasks(inputs)
+        for output in outputs {
+            tasks.append(
+                RunTask(number: tasks.count, name: output.name, chunk: 0, chunks: 1, pieces: output.pieces))
+        }
+        return Plan(tasks)
+    }
+
+    /// What the tasks of a job have written, each whole.
+    private func outputs(of id: String) throws(Failure) -> [(name: String, pieces: [Piece])] {
+        let folder = try jobs().find(id, "run").folder
+        do throws(StorageError) {
+            guard case .ended(let end) = try folder.state(), end.status == 0 else {
+                throw StorageError(
+                    .invalid, "the job has not ended well", hint: "objfs run --resume \(id) does what is missing")
+            }
+            let stage = end.stage.isEmpty ? folder : folder.stage(end.stage)
+            var outputs: [(name: String, pieces: [Piece])] = []
+            for record in try stage.records() {
+                outputs.append(("job:\(id)#\(record.task)", try record.pieces(in: stage)))
+            }
+            guard outputs.count == end.tasks else { throw StorageError(.invalid, "some of the job's records are gone") }
+            return outputs
+        } catch {
+            throw Failure("run", "job:\(id)", error)
+        }
     }
 
     private func wholeTasks(_ inputs: [Input]) -> [RunTask] {

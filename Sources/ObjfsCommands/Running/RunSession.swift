@@ -1,72 +1,185 @@
 import Bytes
 import Glibc
 import ObjfsRunner
+import Storage
 import Synchronization
 import Threads
 
 /// A job in the hands of a person: shows its progress, ends it when it is interrupted, and says how it went.
-struct RunSession {
+final class RunSession: Sendable {
+    private let job: Job
     private let plan: Plan
-    private let runner: Runner
-    private let sink: OutputSink
     private let progress: RunProgress
-    private let interrupts: Interrupts
+    private let log: JobLog?
+    private let sink: OutputSink
+    private let state = Monitor(State())
 
-    init(_ plan: Plan, _ template: CommandTemplate, _ options: RunOptions, progress style: ProgressStyle) {
-        self.plan = plan
-        let progress = RunProgress(plan, style)
+    private struct State {
+        var runner: Runner?
+        var interrupts = 0
+        var isOver = false
+    }
+
+    init(_ job: Job, progress style: ProgressStyle, log: JobLog?) {
+        self.job = job
+        plan = job.plan
+        self.log = log
+        let progress = RunProgress(job.plan, style)
         // On one terminal, output takes the place of the progress line, which comes back below it.
         let sharesTerminal = isatty(STDOUT_FILENO) == 1
         sink = OutputSink(descriptor: STDOUT_FILENO) { if sharesTerminal { progress.clear() } }
         self.progress = progress
-        runner = Runner(plan, template, options: options, sink: sink) { record in
-            if case .failed(let reason) = record.outcome {
-                progress.say("run: \(plan.tasks[record.task].label): \(reason)")
-            }
-            progress.note(record)
-        }
-        let runner = runner
-        interrupts = Interrupts { count in
-            if count == 1 { progress.say("run: interrupted: ending \(runner.running) tasks") }
-            runner.stop(forcibly: count > 1)
-        }
     }
 
     /// Runs the job, and returns the status that it has.
     func run() throws -> ExitStatus {
-        interrupts.watch()
+        Interrupts(handle).watch()
+        do throws(StorageError) {
+            try job.folder.begin()
+        } catch {
+            throw Failure("run", "the job's folder", error)
+        }
+        let beats = Thread.start("objfs-heartbeat") { self.beat() }
         progress.start()
-        let result = Result { () throws(RunError) in try runner.run() }
+        let result = Result { () throws(Failure) in try stages() }
         progress.stop()
-        if interrupts.count > 0 { return .interrupted }
-        if sink.failure == .closed {
+        state.update { $0.isOver = true }
+        beats?.join()
+        let isInterrupted = state.withLock { $0.interrupts } > 0
+        switch result {
+        case _ where isInterrupted:
+            end(.interrupted, "it was interrupted", tasks: 0)
+            Messages.warn("hint: objfs run --resume \(job.folder.id) does the rest")
+            return .interrupted
+        case _ where sink.failure == .closed:
+            end(.impossible, "nobody read its output any more", tasks: 0)
             // As any filter ends whose reader has gone.
             signal(SIGPIPE, SIG_DFL)
             raise(SIGPIPE)
+            return .impossible
+        case .success(let outcome):
+            end(outcome.status, "", stage: outcome.stage, tasks: outcome.tasks)
+            return outcome.status
+        case .failure(let failure):
+            end(failure.status, failure.message, tasks: 0)
+            throw failure
         }
+    }
+
+    private func end(_ status: ExitStatus, _ message: String, stage: String = "", tasks: Int) {
+        let end = JobEnd(status: status.rawValue, message: message, stage: stage, tasks: tasks)
+        do throws(StorageError) {
+            try job.folder.put("end", end.text)
+        } catch {
+            Messages.warn("run: the job's folder can't be written: \(error.message)")
+        }
+    }
+
+    // MARK: Its stages
+
+    private struct Outcome {
+        let status: ExitStatus
+        var stage = ""
+        var tasks: Int
+    }
+
+    private func stages() throws(Failure) -> Outcome {
+        var options = job.options
+        if job.reduction != nil { options.output = .kept }
+        let records = try perform(plan, job.template, options, job.folder, known: job.known)
+        let status = self.status(of: records)
+        guard let reduction = job.reduction, status != .interrupted else {
+            return Outcome(status: status, tasks: plan.tasks.count)
+        }
+        guard records.count == plan.tasks.count, !records.contains(where: { $0.outcome.isFailure }) else {
+            return Outcome(status: status, tasks: plan.tasks.count)
+        }
+        return try reduce(reduction, records, status)
+    }
+
+    private func reduce(
+        _ reduction: Reduction, _ records: [TaskRecord], _ status: ExitStatus
+    ) throws(Failure) -> Outcome {
+        var groups = reduction.groups(plan, records, job.folder)
+        var round = 1
+        while true {
+            let (plan, isLast) = try reduction.plan(&groups)
+            let folder = job.folder.stage("reduce-\(round)")
+            var options = RunOptions()
+            options.parallelism = job.options.parallelism
+            options.retries = job.options.retries
+            options.environment = job.options.environment
+            options.folder = job.options.folder
+            options.output = isLast ? job.options.output : .kept
+            let known = try Job.known(folder)
+            let reduced = try perform(plan, reduction.template, options, folder, known: known, isTold: false)
+            let failed = reduced.filter(\.outcome.isFailure).count
+            if failed > 0 || reduced.count < plan.tasks.count {
+                Messages.warn("run: \(failed) of \(plan.tasks.count) reducers failed")
+                return Outcome(status: .failure, stage: "reduce-\(round)", tasks: plan.tasks.count)
+            }
+            guard !isLast else { return Outcome(status: status, stage: "reduce-\(round)", tasks: plan.tasks.count) }
+            reduction.take(reduced, plan, &groups, folder)
+            round += 1
+        }
+    }
+
+    private func perform(
+        _ plan: Plan, _ template: CommandTemplate, _ options: RunOptions, _ folder: JobFolder, known: [TaskRecord],
+        isTold: Bool = true
+    ) throws(Failure) -> [TaskRecord] {
+        let runner = Runner(plan, template, options: options, folder: folder, known: known, sink: sink) {
+            [progress, log] record in
+            if case .failed(let reason) = record.outcome {
+                progress.say("run: \(plan.tasks[record.task].label): \(reason)")
+            }
+            log?.add(record, template.arguments(for: plan.tasks[record.task], of: plan.tasks.count, paths: ["{}"]))
+            if isTold { progress.note(record) }
+        }
+        if isTold { for record in known { progress.note(record) } }
+        let isInterrupted = state.withLock { state in
+            state.runner = runner
+            return state.interrupts > 0
+        }
+        if isInterrupted { return [] }
+        let result = Result { () throws(RunError) in try runner.run() }
         switch result {
-        case .success(let records): return status(of: records)
+        case .success(let records): return records
         case .failure(let error): throw Failure(.impossible, "run: \(error.message)", hint: error.hint)
         }
     }
 
     private func status(of records: [TaskRecord]) -> ExitStatus {
-        var failed = 0
-        var matched = 0
-        for record in records {
-            switch record.outcome {
-            case .succeeded: matched += 1
-            case .nothingFound: break
-            case .failed, .cancelled: failed += 1
-            }
-        }
+        let failed = records.filter(\.outcome.isFailure).count
+        let matched = records.contains { $0.outcome == .succeeded }
         let missing = plan.tasks.count - records.count
         if failed > 0 || missing > 0 {
             let rest = missing > 0 ? ", and \(missing) were not started" : ""
-            Messages.warn("run: \(failed) of \(plan.tasks.count) tasks failed\(rest)")
+            if sink.failure == nil, state.withLock({ $0.interrupts }) == 0 {
+                Messages.warn("run: \(failed) of \(plan.tasks.count) tasks failed\(rest)")
+            }
             return .failure
         }
-        return matched > 0 || records.isEmpty ? .success : .failure
+        return matched || records.isEmpty ? .success : .failure
+    }
+
+    // MARK: Its life
+
+    private func handle(_ count: Int) {
+        let runner = state.withLock { state in
+            state.interrupts = count
+            return state.runner
+        }
+        if count == 1 { progress.say("run: interrupted: ending \(runner?.running ?? 0) tasks") }
+        runner?.stop(forcibly: count > 1)
+    }
+
+    /// Says now and then that somebody runs the job, and looks whether it should end.
+    private func beat() {
+        while state.wait(atMost: Heartbeat.interval, for: { $0.isOver ? true : nil }) == nil {
+            try? job.folder.put("heartbeat", Heartbeat.own.text)
+            if job.folder.isCancelled { handle(1) }
+        }
     }
 }
 
@@ -124,7 +237,9 @@ final class RunProgress: Sendable {
     private struct State {
         var done = 0
         var failed = 0
+        var retried = 0
         var bytes: Int64 = 0
+        var times: [Duration] = []
         var isRunning = false
         var isLineShown = false
     }
@@ -134,6 +249,9 @@ final class RunProgress: Sendable {
     private let total: Int64
     private let begin = ContinuousClock.now
     private let state = Monitor(State())
+
+    /// The quantiles of durations are those of so many tasks at most.
+    private static let sample = 10_000
 
     init(_ plan: Plan, _ style: ProgressStyle) {
         self.plan = plan
@@ -160,7 +278,9 @@ final class RunProgress: Sendable {
         state.withLock { state in
             state.done += 1
             if case .failed = record.outcome { state.failed += 1 }
-            state.bytes += plan.tasks[record.task].count
+            state.retried += record.attempts > 1 ? 1 : 0
+            state.bytes += record.bytesIn
+            if state.times.count < Self.sample { state.times.append(record.time) }
         }
     }
 
@@ -180,7 +300,10 @@ final class RunProgress: Sendable {
     }
 
     private func show() {
-        let (done, failed, bytes) = state.withLock { ($0.done, $0.failed, $0.bytes) }
+        let (done, failed, bytes, retried, unsorted) = state.withLock {
+            ($0.done, $0.failed, $0.bytes, $0.retried, $0.times)
+        }
+        let times = unsorted.sorted()
         let seconds = max(begin.duration(to: .now) / .seconds(1), 0.001)
         let rate = Int64(Double(bytes) / seconds)
         guard style == .json else {
@@ -188,6 +311,7 @@ final class RunProgress: Sendable {
             var line =
                 "\(done)/\(plan.tasks.count) tasks, \(ByteCount(bytes)) of \(ByteCount(total)), \(ByteCount(rate))/s"
             if bytes > 0, bytes < total { line += ", \(Int64(left)) s left" }
+            if retried > 0 { line += ", \(retried) retried" }
             if failed > 0 { line += ", \(failed) failed" }
             state.withLock { $0.isLineShown = true }
             Messages.write(Array("\r\u{1B}[K\(line)".utf8), to: STDERR_FILENO)
@@ -196,8 +320,15 @@ final class RunProgress: Sendable {
         let line = JSONText.object([
             ("tasks", .number(Int64(plan.tasks.count))), ("done", .number(Int64(done))),
             ("failed", .number(Int64(failed))), ("bytes", .number(bytes)), ("totalBytes", .number(total)),
-            ("bytesPerSecond", .number(rate)),
+            ("bytesPerSecond", .number(rate)), ("retried", .number(Int64(retried))),
+            ("medianMilliseconds", .number(Self.quantile(times, 50))),
+            ("p95Milliseconds", .number(Self.quantile(times, 95))),
         ])
         Messages.write(Array((line + "\n").utf8), to: STDERR_FILENO)
+    }
+
+    private static func quantile(_ times: [Duration], _ percent: Int) -> Int64 {
+        guard !times.isEmpty else { return 0 }
+        return times[min(times.count * percent / 100, times.count - 1)].wholeMicroseconds / 1000
     }
 }

@@ -8,7 +8,12 @@ struct DirectoryRoot: ~Copyable {
     /// What the names of files begin with that are not objects yet.
     static let temporaryPrefix = ".objfs-new-"
 
-    init(takingOwnershipOf descriptor: Int32) { self.descriptor = descriptor }
+    private let keeping: DirectoryStore.Keeping
+
+    init(takingOwnershipOf descriptor: Int32, keeping: DirectoryStore.Keeping = .shared) {
+        self.descriptor = descriptor
+        self.keeping = keeping
+    }
 
     deinit { close(descriptor) }
 
@@ -37,19 +42,20 @@ struct DirectoryRoot: ~Copyable {
         if key.string.hasSuffix("/") { return try makeFolder(path, key) }
         let (parent, name) = try makeParents(of: path)
         let temporary = Self.temporaryPrefix + "\(getpid())-\(UInt64.random(in: 0 ... .max))"
-        let created = openat(parent.descriptor, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        let created = openat(
+            parent.descriptor, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, keeping == .own ? 0o600 : 0o666)
         guard created >= 0 else { throw StorageError(errno: errno) }
         let file = DirectoryFile(takingOwnershipOf: created)
         do throws(StorageError) {
             try file.set(attributes)
             try fill(file)
-            guard fsync(created) == 0 else { throw StorageError(errno: errno) }
+            guard keeping == .own || fsync(created) == 0 else { throw StorageError(errno: errno) }
             try put(temporary, in: parent, as: name, key, condition)
         } catch {
             unlinkat(parent.descriptor, temporary, 0)
             throw error
         }
-        fsync(parent.descriptor)
+        if keeping == .shared { fsync(parent.descriptor) }
         return try file.info(key)
     }
 
@@ -92,7 +98,8 @@ struct DirectoryRoot: ~Copyable {
         for part in path.split(separator: "/").dropLast() {
             let next = folder == "." ? String(part) : folder + "/" + part
             let parent = try openFolder(folder)
-            guard mkdirat(parent.descriptor, String(part), 0o777) == 0 || errno == EEXIST else {
+            guard mkdirat(parent.descriptor, String(part), keeping == .own ? 0o700 : 0o777) == 0 || errno == EEXIST
+            else {
                 throw StorageError(errno: errno)
             }
             folder = next

@@ -12,8 +12,18 @@ package final class DirectoryStore: ObjectStore {
     /// The folder, as it was given.
     private let path: String
     private let listings = DirectoryListings()
+    private let keeping: Keeping
 
-    package init(path: String) {
+    /// How files are kept.
+    package enum Keeping: Sendable {
+        /// As anybody's: by the mask of permissions of this process, and safe on the disk before a write returns.
+        case shared
+        /// For their owner alone, and not forced to the disk: a crash of the machine may cost the last of them.
+        case own
+    }
+
+    package init(path: String, keeping: Keeping = .shared) {
+        self.keeping = keeping
         var path = path
         while path.utf8.count > 1, path.hasSuffix("/") { path.removeLast() }
         self.path = path
@@ -85,6 +95,6 @@ package final class DirectoryStore: ObjectStore {
             guard number == ENOENT || number == ENOTDIR else { throw StorageError(errno: number) }
             throw StorageError(.noSuchBucket, number == ENOENT ? "no such folder" : "not a folder")
         }
-        return DirectoryRoot(takingOwnershipOf: descriptor)
+        return DirectoryRoot(takingOwnershipOf: descriptor, keeping: keeping)
     }
 }
