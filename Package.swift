@@ -61,6 +61,10 @@ let package = Package(
             dependencies: ["S3", "Storage", "Transport", "Bytes", "Threads"]
         ),
         .target(
+            name: "ObjfsCluster",
+            dependencies: ["ObjfsRunner", "Storage", "Transport", "Digests", "Processes", "Bytes", "Threads", "CLinux"]
+        ),
+        .target(
             name: "ObjfsMount",
             dependencies: ["FUSE", "VFS", "Processes", "Threads", "CLinux"]
         ),
@@ -70,7 +74,8 @@ let package = Package(
         .target(
             name: "ObjfsCommands",
             dependencies: [
-                "ObjfsConfiguration", "ObjfsMount", "ObjfsEngine", "ObjfsRunner", "Chunks", "Records", "S3", "Storage",
+                "ObjfsConfiguration", "ObjfsMount", "ObjfsCluster", "ObjfsEngine", "ObjfsRunner", "Chunks", "Records",
+                "S3", "Storage",
                 "Transport", "FUSE", "VFS", "Processes", "Bytes", "Threads", "CLinux", argumentParser, logging,
                 systemPackage,
             ]
@@ -108,6 +113,10 @@ let package = Package(
         .testTarget(
             name: "ObjfsRunnerTests",
             dependencies: ["ObjfsRunner", "Storage", "Bytes", "Processes", "ObjfsTesting", "objfs"]
+        ),
+        .testTarget(
+            name: "ObjfsClusterTests",
+            dependencies: ["Processes", "Threads", "ObjfsTesting", "objfs"]
         ),
         .testTarget(
             name: "ObjfsConfigurationTests",

@@ -9,7 +9,9 @@ package struct Objfs: ParsableCommand {
         version: "objfs \(Version.string)",
         groupedSubcommands: [
             CommandGroup(name: "Mounting", subcommands: [MountCommand.self, UnmountCommand.self]),
-            CommandGroup(name: "Running", subcommands: [RunCommand.self, JobsCommand.self, ChunksCommand.self]),
+            CommandGroup(
+                name: "Running",
+                subcommands: [RunCommand.self, JobsCommand.self, WorkerCommand.self, ChunksCommand.self]),
             CommandGroup(
                 name: "Objects",
                 subcommands: [ListCommand.self, CatCommand.self, StatCommand.self, DoctorCommand.self]),

@@ -198,7 +198,7 @@ struct Attempt: Sendable {
     }
 
     private func take(_ bytes: UnsafeRawBufferPointer) {
-        guard isDirect, context.collator.isTurn(of: task.number) else { return output.add(bytes) }
+        guard isDirect, context.presenter.isTurn(of: task.number) else { return output.add(bytes) }
         output.add(bytes, showingOn: context.sink)
         if context.sink.failure != nil { context.stop() }
     }

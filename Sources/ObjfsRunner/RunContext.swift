@@ -11,7 +11,7 @@ final class RunContext: Sendable {
     /// The number of tasks.
     let count: Int
     let sink: OutputSink
-    let collator: OutputCollator
+    let presenter: OutputPresenter
     let durations = Durations()
     /// Threads that write the commands' input, one for each that runs.
     let feeders: WorkerPool
@@ -29,7 +29,7 @@ final class RunContext: Sendable {
         self.folder = folder
         count = plan.tasks.count
         self.sink = sink
-        collator = OutputCollator(isOrdered: options.output == .ordered, sink)
+        presenter = OutputPresenter(options.output, of: plan.tasks.count, sink)
         feeders = WorkerPool("objfs-feed", limit: options.parallelism)
         readers = WorkerPool("objfs-read", limit: min(options.parallelism * 3, 64))
     }

@@ -19,6 +19,7 @@ package final class Runner: Sendable {
     private let options: RunOptions
     private let folder: JobFolder
     private let context: RunContext
+    private let claims: Claims?
     private let observer: @Sendable (TaskRecord) -> Void
     private let state: Monitor<State>
 
@@ -33,11 +34,13 @@ package final class Runner: Sendable {
     ///   - options: How.
     ///   - folder: Where records and outputs are kept.
     ///   - known: How those tasks have ended that have already.
+    ///   - claims: If others run tasks of the same job: how they agree on who runs which.
     ///   - sink: Where the output goes, that of the known ones too.
     ///   - observer: Is told of each task that has ended, by any thread.
     package init(
         _ plan: Plan, _ template: CommandTemplate, options: RunOptions, folder: JobFolder,
-        known: [TaskRecord] = [], sink: OutputSink, observer: @escaping @Sendable (TaskRecord) -> Void = { _ in }
+        known: [TaskRecord] = [], claims: Claims? = nil, sink: OutputSink,
+        observer: @escaping @Sendable (TaskRecord) -> Void = { _ in }
     ) {
         self.plan = plan
         self.options = options
@@ -45,7 +48,8 @@ package final class Runner: Sendable {
         self.observer = observer
         context = RunContext(plan, template, options, folder, sink)
         let ended = Set(known.map(\.task))
-        let missing = plan.tasks.indices.filter { !ended.contains($0) }
+        let missing = (claims?.order(plan.tasks.count) ?? Array(plan.tasks.indices)).filter { !ended.contains($0) }
+        self.claims = claims
         state = Monitor(State(schedule: Schedule(missing, options), records: known))
     }
 
@@ -53,7 +57,9 @@ package final class Runner: Sendable {
     ///
     /// - Throws: Why the job could not be run: the command can't be started, or output can't be kept.
     package func run() throws(RunError) -> [TaskRecord] {
-        for record in state.withLock({ $0.records }) { show(TaskOutput(record, in: folder), of: record.task) }
+        if options.output != .kept {
+            for record in state.withLock({ $0.records }) { show(TaskOutput(record, in: folder), of: record.task) }
+        }
         let count = min(max(options.parallelism, 1), max(plan.tasks.count, 1))
         let threads = (0..<count).compactMap { slot in Thread.start("objfs-task") { self.work(slot) } }
         // Where the system allows no thread, this one does the work.
@@ -61,12 +67,7 @@ package final class Runner: Sendable {
         for thread in threads { thread.join() }
         let (records, fatal) = state.withLock { ($0.records, $0.fatal) }
         if let fatal { throw fatal }
-        if case .error(let number) = context.sink.failure {
-            throw RunError("the output can't be written: \(String(cString: strerror(number)).lowercased())")
-        }
-        if let failure = context.collator.failure {
-            throw RunError("the output of a task can't be read back: \(failure.message)", hint: failure.hint)
-        }
+        if let failure = context.presenter.failure { throw failure }
         return records.sorted { $0.task < $1.task }
     }
 
@@ -97,7 +98,8 @@ package final class Runner: Sendable {
                 (state.schedule.take { context.durations.median }, state.events)
             }
             switch next {
-            case .run(let start): return start
+            case .run(let start):
+                if isOurs(start) { return start }
             case .end: return nil
             case .wait(let time):
                 let slice = min(time, .milliseconds(500))
@@ -105,6 +107,21 @@ package final class Runner: Sendable {
             }
         }
         return nil
+    }
+
+    /// Whether this worker may run a task; one that another has is dropped.
+    private func isOurs(_ start: Schedule.Start) -> Bool {
+        guard let claims, start.attempt == 1 else { return true }
+        do throws(StorageError) {
+            if try claims.take(start.task) { return true }
+        } catch {
+            fail(RunError("the job's folder can't be written: \(error.message)", hint: error.hint))
+        }
+        state.update { state in
+            _ = state.schedule.end(start)
+            state.events += 1
+        }
+        return false
     }
 
     private func isLoaded(above limit: Double) -> Bool {
@@ -138,6 +155,7 @@ package final class Runner: Sendable {
         record.bytesIn = task.count
         record.worker = "\(options.worker)/\(slot)"
         record.isSpeculative = start.isSpeculative
+        record.isFatal = result.isFatal || isMissing(result)
         record.errors = String(decoding: result.errors, as: UTF8.self)
         output.describe(in: &record)
         end(start, record, output, result)
@@ -202,7 +220,7 @@ package final class Runner: Sendable {
     private func judge(_ record: TaskRecord, _ result: Attempt.Result) {
         guard case .failed(let reason) = record.outcome else { return }
         let label = plan.tasks[record.task].label
-        if result.isFatal || isMissing(result) {
+        if record.isFatal {
             fail(RunError(result.isFatal ? reason : "\(label): the command can't be run (\(reason))"))
         } else if let limit = options.failureLimit?.count(of: plan.tasks.count),
             state.withLock({ $0.failed }) > limit
@@ -240,36 +258,7 @@ package final class Runner: Sendable {
     // MARK: Its output
 
     private func show(_ output: TaskOutput, of task: Int) {
-        switch options.output {
-        case .kept: return
-        case .folder(let folder): write(output, to: folder, task)
-        case .ordered, .unordered: context.collator.end(task, output)
-        }
-        if context.sink.failure != nil { stop(forcibly: false) }
-    }
-
-    /// Writes a task's output as a file, which is there whole or not at all.
-    ///
-    /// The corresponding C function is `rename`.
-    private func write(_ output: TaskOutput, to folder: String, _ task: Int) {
-        let width = String(plan.tasks.count - 1).utf8.count
-        let number = String(task)
-        let name = folder + "/" + String(repeating: "0", count: max(width - number.utf8.count, 0)) + number
-        let file = open(name + ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        guard file >= 0 else {
-            return fail(RunError("\(name): \(String(cString: strerror(errno)).lowercased())"))
-        }
-        let sink = OutputSink(descriptor: file)
-        do throws(StorageError) {
-            try output.write(to: sink)
-        } catch {
-            fail(RunError("\(name): the output of a task can't be read back: \(error.message)"))
-        }
-        close(file)
-        if case .error(let number) = sink.failure {
-            unlink(name + ".new")
-            return fail(RunError("\(name): \(String(cString: strerror(number)).lowercased())"))
-        }
-        rename(name + ".new", name)
+        context.presenter.show(output, of: task)
+        if context.presenter.failure != nil || context.sink.failure != nil { stop(forcibly: false) }
     }
 }

@@ -43,6 +43,8 @@ package struct TaskRecord: Sendable {
     package var worker = ""
     /// Whether it won against an earlier run of the same task that took long.
     package var isSpeculative = false
+    /// Whether no task of the job can fare better: the command can't be run.
+    package var isFatal = false
     /// The last of what it wrote to standard error.
     package var errors = ""
     /// Where its output is, see ``JobFolder``; empty if ``inline`` holds all.
@@ -72,6 +74,7 @@ extension TaskRecord {
             "inline": JSON(inline.count),
         ]
         if case .failed(let reason) = outcome { members["reason"] = .string(reason) }
+        if isFatal { members["fatal"] = .bool(true) }
         if isSpeculative { members["speculative"] = .bool(true) }
         switch how {
         case .exited(let status): members["status"] = JSON(status)
@@ -103,6 +106,7 @@ extension TaskRecord {
         errors = json["errors"]?.string ?? ""
         output = json["output"]?.string ?? ""
         token = json["token"]?.string ?? ""
+        isFatal = json["fatal"] == .bool(true)
         isSpeculative = json["speculative"] == .bool(true)
         if let status = json["status"]?.integer { how = .exited(Int32(clamping: status)) }
         if let signal = json["signal"]?.integer { how = .killed(signal: Int32(clamping: signal)) }

@@ -29,6 +29,7 @@ struct RunCommand: ParsableCommand {
     var nulTerminated = false
 
     @OptionGroup var execution: RunArguments
+    @OptionGroup var cluster: ClusterArguments
     @OptionGroup var keeping: JobArguments
     @OptionGroup var stores: StoreArguments
 
@@ -86,7 +87,7 @@ struct RunCommand: ParsableCommand {
     }
 
     /// The command line that a job was made with, and what was said now, which counts more.
-    private static func merged(_ head: JobPlan.Head, _ arguments: [String]) throws(Failure) -> RunCommand {
+    static func merged(_ head: JobPlan.Head, _ arguments: [String]) throws(Failure) -> RunCommand {
         do {
             return try RunCommand.parse(head.arguments + arguments)
         } catch {
@@ -147,11 +148,15 @@ struct RunCommand: ParsableCommand {
         try perform(ready)
     }
 
-    private var template: CommandTemplate {
+    var template: CommandTemplate {
         CommandTemplate(execution.shell ? ["/bin/sh", "-c", command.joined(separator: " ")] : command)
     }
 
     private func perform(_ job: Job) throws {
+        var job = job
+        let place = try keeping.place(stores.factory)
+        job.cluster = try cluster.cluster(
+            job.folder, jobs: execution.jobs, jobDir: place.store.name + "/" + place.parent, stores: stores)
         let log = try execution.joblog.map { path throws(Failure) in try JobLog(path) }
         let status = try RunSession(job, progress: execution.progress, log: log).run()
         if status != .success { throw ExitStatusError(status: status) }
@@ -298,7 +303,9 @@ struct RunArguments: ParsableArguments {
     var progress = ProgressStyle.auto
 
     /// The options as the runner takes them.
-    func options(for command: [String]) throws(Failure) -> RunOptions {
+    ///
+    /// - Parameter writesFiles: Whether this process writes the files of `--output-dir`, whose folder is then made.
+    func options(for command: [String], writesFiles: Bool = true) throws(Failure) -> RunOptions {
         var options = RunOptions()
         options.parallelism = jobs ?? max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1)
         guard options.parallelism > 0, options.parallelism <= 10_000 else {
@@ -324,7 +331,7 @@ struct RunArguments: ParsableArguments {
         if let okStatus { options.goodStatuses = okStatus.statuses }
         options.oneIsNoMatch = okStatus == nil && !shell && Self.isSearch(command.first ?? "")
         if unordered { options.output = .unordered }
-        if let outputDir { options.output = .folder(try Self.folder(outputDir)) }
+        if let outputDir, writesFiles { options.output = .folder(try Self.folder(outputDir)) }
         return options
     }
 

@@ -14,6 +14,8 @@ struct Job {
     let reduction: Reduction?
     /// How those tasks have ended that need not be run again.
     var known: [TaskRecord] = []
+    /// Where its tasks run, if not on this machine.
+    var cluster: Cluster?
 
     /// The records of a folder that count; those of failures are forgotten.
     static func known(_ folder: JobFolder) throws(Failure) -> [TaskRecord] {

@@ -1,5 +1,6 @@
 import Bytes
 import Glibc
+import ObjfsCluster
 import ObjfsRunner
 import Storage
 import Synchronization
@@ -16,6 +17,7 @@ final class RunSession: Sendable {
 
     private struct State {
         var runner: Runner?
+        var clusterRun: ClusterRun?
         var interrupts = 0
         var isOver = false
     }
@@ -86,7 +88,12 @@ final class RunSession: Sendable {
     private func stages() throws(Failure) -> Outcome {
         var options = job.options
         if job.reduction != nil { options.output = .kept }
-        let records = try perform(plan, job.template, options, job.folder, known: job.known)
+        let records: [TaskRecord]
+        if let cluster = job.cluster {
+            records = try gather(cluster, options)
+        } else {
+            records = try perform(plan, job.template, options, job.folder, known: job.known)
+        }
         let status = self.status(of: records)
         guard let reduction = job.reduction, status != .interrupted else {
             return Outcome(status: status, tasks: plan.tasks.count)
@@ -128,25 +135,53 @@ final class RunSession: Sendable {
         _ plan: Plan, _ template: CommandTemplate, _ options: RunOptions, _ folder: JobFolder, known: [TaskRecord],
         isTold: Bool = true
     ) throws(Failure) -> [TaskRecord] {
-        let runner = Runner(plan, template, options: options, folder: folder, known: known, sink: sink) {
-            [progress, log] record in
-            if case .failed(let reason) = record.outcome {
-                progress.say("run: \(plan.tasks[record.task].label): \(reason)")
-            }
-            log?.add(record, template.arguments(for: plan.tasks[record.task], of: plan.tasks.count, paths: ["{}"]))
-            if isTold { progress.note(record) }
-        }
         if isTold { for record in known { progress.note(record) } }
+        let runner = Runner(plan, template, options: options, folder: folder, known: known, sink: sink) { record in
+            self.note(record, plan, template, isTold: isTold)
+        }
         let isInterrupted = state.withLock { state in
             state.runner = runner
             return state.interrupts > 0
         }
         if isInterrupted { return [] }
-        let result = Result { () throws(RunError) in try runner.run() }
-        switch result {
-        case .success(let records): return records
-        case .failure(let error): throw Failure(.impossible, "run: \(error.message)", hint: error.hint)
+        do {
+            return try runner.run()
+        } catch {
+            throw Failure(.impossible, "run: \(error.message)", hint: error.hint)
         }
+    }
+
+    /// Has workers of a cluster run the tasks.
+    private func gather(_ cluster: Cluster, _ options: RunOptions) throws(Failure) -> [TaskRecord] {
+        for record in job.known { progress.note(record) }
+        let gathering = Gathering(plan, options: options, folder: job.folder, known: job.known, sink: sink) {
+            [plan, job] record in self.note(record, plan, job.template, isTold: true)
+        }
+        do {
+            let run = ClusterRun(
+                cluster.engine, gathering, folder: job.folder, workers: try cluster.count(plan.tasks.count),
+                command: cluster.command, interval: cluster.interval)
+            let isInterrupted = state.withLock { state in
+                state.clusterRun = run
+                return state.interrupts > 0
+            }
+            return isInterrupted ? [] : try run.run()
+        } catch {
+            throw Failure(.impossible, "run: \(error.message)", hint: error.hint)
+        }
+    }
+
+    /// Tells of a task that has ended.
+    private func note(_ record: TaskRecord, _ plan: Plan, _ template: CommandTemplate, isTold: Bool) {
+        if case .failed(let reason) = record.outcome {
+            progress.say("run: \(plan.tasks[record.task].label): \(reason)")
+        }
+        if job.cluster != nil, isTold {
+            // Where a task runs on another machine, this is all that its standard error has to come out of.
+            progress.pass(record.errors)
+        }
+        log?.add(record, template.arguments(for: plan.tasks[record.task], of: plan.tasks.count, paths: ["{}"]))
+        if isTold { progress.note(record) }
     }
 
     private func status(of records: [TaskRecord]) -> ExitStatus {
@@ -166,12 +201,16 @@ final class RunSession: Sendable {
     // MARK: Its life
 
     private func handle(_ count: Int) {
-        let runner = state.withLock { state in
+        let (runner, clusterRun) = state.withLock { state in
             state.interrupts = count
-            return state.runner
+            return (state.runner, state.clusterRun)
         }
-        if count == 1 { progress.say("run: interrupted: ending \(runner?.running ?? 0) tasks") }
+        if count == 1 {
+            let what = clusterRun == nil ? "\(runner?.running ?? 0) tasks" : "the workers"
+            progress.say("run: interrupted: ending \(what)")
+        }
         runner?.stop(forcibly: count > 1)
+        clusterRun?.stop()
     }
 
     /// Says now and then that somebody runs the job, and looks whether it should end.
@@ -288,6 +327,13 @@ final class RunProgress: Sendable {
     func say(_ message: String) {
         clear()
         Messages.warn(message)
+    }
+
+    /// Passes on lines that a command wrote to its standard error elsewhere.
+    func pass(_ text: String) {
+        guard !text.isEmpty else { return }
+        clear()
+        Messages.write(Array((text.hasSuffix("\n") ? text : text + "\n").utf8), to: STDERR_FILENO)
     }
 
     /// Takes the line away.

@@ -78,7 +78,7 @@ package struct JobFolder: Sendable {
     }
 
     /// The name of a task's own things: a folder for each thousand of them, in the order of their numbers.
-    private static func name(_ task: Int) -> String { padded(task / 1000, 7) + "/" + padded(task % 1000, 3) }
+    static func name(_ task: Int) -> String { padded(task / 1000, 7) + "/" + padded(task % 1000, 3) }
 
     private func recordKey(_ task: Int) -> ObjectKey { key("records/" + Self.name(task)) }
 

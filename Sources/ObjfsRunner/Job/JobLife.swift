@@ -134,5 +134,23 @@ extension JobFolder {
         try put("heartbeat", Heartbeat.own.text)
         try store.delete(key("end"))
         try store.delete(key("cancel"))
+        // What workers of an earlier run have claimed is free again.
+        for name in try names("workers/") + names("claims/") { try store.delete(key(name)) }
+    }
+
+    /// The names of what is in a part of the folder.
+    package func names(_ part: String) throws(StorageError) -> [String] {
+        var names: [String] = []
+        do throws(StorageError) {
+            try store.eachPage(ListingRequest(prefix: prefix + part)) { (page) throws(StorageError) in
+                for object in page.objects where !object.key.string.hasSuffix("/") {
+                    names.append(String(object.key.string.dropFirst(prefix.count)))
+                }
+                return true
+            }
+        } catch {
+            guard error.code == .notFound else { throw error }
+        }
+        return names
     }
 }

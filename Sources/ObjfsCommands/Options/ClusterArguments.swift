@@ -1,0 +1,146 @@
+import ArgumentParser
+import Glibc
+import ObjfsCluster
+import ObjfsConfiguration
+import ObjfsRunner
+import Processes
+import Storage
+import Transport
+
+/// The options that say where tasks run.
+struct ClusterArguments: ParsableArguments {
+    @Option(help: ArgumentHelp("What runs the tasks: local, slurm, ray", valueName: "engine"))
+    var engine = EngineName.local
+
+    @Option(help: ArgumentHelp("How many workers run on the cluster at a time", valueName: "n"))
+    var workers: Int?
+
+    @Option(help: ArgumentHelp("Where objfs is on the machines of the cluster", valueName: "path"))
+    var workerPath: String?
+
+    @Option(help: ArgumentHelp("How often workers say that they are there", valueName: "time"))
+    var heartbeat: TimeArgument?
+
+    @Option(help: ArgumentHelp("An argument for sbatch", valueName: "argument"))
+    var sbatchArg: [String] = []
+
+    @Option(help: ArgumentHelp("Run Slurm's commands there, by ssh", valueName: "login"))
+    var ssh: String?
+
+    @Option(help: ArgumentHelp("Where Ray's dashboard is: http://HOST:8265", valueName: "url"))
+    var address: String?
+
+    /// How often workers say that they are there.
+    var interval: Duration {
+        if case .time(let time)? = heartbeat?.limit { return time }
+        return .seconds(10)
+    }
+
+    func validate() throws {
+        if let workers, !(1...10_000 ~= workers) { throw ValidationError("--workers must be 1 to 10000") }
+        if case .median? = heartbeat?.limit { throw ValidationError("--heartbeat must be a time") }
+        if engine == .ray, address == nil { throw ValidationError("--engine ray needs --address: http://HOST:8265") }
+    }
+}
+
+enum EngineName: String, ExpressibleByArgument, CaseIterable {
+    case local, slurm, ray
+}
+
+/// How a job is run on a cluster.
+struct Cluster {
+    let engine: any ClusterEngine
+    let workers: Int?
+    let command: [String]
+    let interval: Duration
+
+    /// How many workers run at a time.
+    func count(_ tasks: Int) throws(RunError) -> Int {
+        if let workers { return min(workers, max(tasks, 1)) }
+        do throws(EngineError) {
+            return min(try engine.capacity(), max(tasks, 1))
+        } catch {
+            throw RunError("\(engine.name): \(error.message)", hint: error.hint)
+        }
+    }
+}
+
+extension ClusterArguments {
+    /// The cluster that is meant; `nil` for this machine.
+    ///
+    /// - Parameters:
+    ///   - jobs: How many tasks should run at a time.
+    ///   - stores: The options by which workers reach the stores.
+    func cluster(
+        _ folder: JobFolder, jobs: Int?, jobDir: String, stores: StoreArguments
+    ) throws(Failure) -> Cluster? {
+        let engine: any ClusterEngine
+        switch self.engine {
+        case .local: return nil
+        case .slurm:
+            engine = SlurmEngine(
+                job: folder.id, program: workerPath ?? Self.ownPath, arguments: sbatchArg, login: ssh)
+        case .ray: engine = try ray(folder, stores)
+        }
+        let command = ["worker", "--job-dir=\(jobDir)"] + (try stores.wordsForWorkers()) + [folder.id]
+        return Cluster(engine: engine, workers: workers ?? jobs, command: command, interval: interval)
+    }
+
+    private func ray(_ folder: JobFolder, _ stores: StoreArguments) throws(Failure) -> any ClusterEngine {
+        let address = address ?? ""
+        let host = address.split(separator: "/", omittingEmptySubsequences: false).dropFirst(2).first ?? ""
+        guard address.hasPrefix("http://") || address.hasPrefix("https://"), !host.isEmpty else {
+            throw Failure(usage: "run: '\(address)' is no address of Ray: write http://HOST:8265")
+        }
+        let token = Self.rayToken
+        let isLoopback = host.hasPrefix("127.") || host.hasPrefix("localhost") || host.hasPrefix("[::1]")
+        guard token == nil || address.hasPrefix("https:") || isLoopback || stores.allowHttp else {
+            throw Failure(
+                .impossible, "run: \(address) is not encrypted, and a token would be sent there",
+                hint: "--allow-http allows that for this host")
+        }
+        return RayEngine(
+            job: folder.id, address: address, token: token, program: workerPath, transport: CurlTransport())
+    }
+
+    /// The token that Ray's own programs would use.
+    private static var rayToken: String? {
+        if let token = Environment.value("RAY_AUTH_TOKEN") { return token }
+        let path = Environment.value("RAY_AUTH_TOKEN_PATH") ?? Environment.value("HOME").map { $0 + "/.ray/auth_token" }
+        guard let path, let file = fopen(path, "re") else { return nil }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 4096)
+        guard fgets(&line, Int32(line.count), file) != nil else { return nil }
+        let bytes = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }.filter { $0 > 0x20 }
+        return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The path of this program.
+    ///
+    /// The corresponding C function is `readlink`.
+    static var ownPath: String {
+        var path = [CChar](repeating: 0, count: 4096)
+        let count = readlink("/proc/self/exe", &path, path.count)
+        return String(decoding: path.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
+
+extension StoreArguments {
+    /// What a worker elsewhere must be told to find the same service: all but credentials.
+    func wordsForWorkers() throws(Failure) -> [String] {
+        let settings: (endpoint: String?, region: String)
+        do throws(StorageError) {
+            let found = try factory.settings()
+            settings = (found.endpointURL?.value, found.region.value)
+        } catch {
+            throw Failure(.impossible, "run: \(error.message)", hint: error.hint)
+        }
+        var words = ["--region=\(settings.region)"]
+        if let endpoint = settings.endpoint { words.append("--endpoint-url=\(endpoint)") }
+        if let profile { words.append("--profile=\(profile)") }
+        if noSignRequest { words.append("--no-sign-request") }
+        if allowHttp { words.append("--allow-http") }
+        if let addressingStyle { words.append("--addressing-style=\(addressingStyle.rawValue)") }
+        return words
+    }
+}

@@ -1,0 +1,232 @@
+import Glibc
+import ObjfsTesting
+import Processes
+import Testing
+import Threads
+
+/// `objfs run`, as it is built, on real clusters of this machine.
+@Suite(.serialized) struct ClusterTests {
+    enum Engine: String, CaseIterable, Sendable {
+        case slurm, ray
+
+        /// What stands on the command line for it.
+        func options() throws -> [String] {
+            switch self {
+            case .slurm: ["--engine", "slurm", "--heartbeat", "1", "--workers", "4"]
+            case .ray:
+                [
+                    "--engine", "ray", "--heartbeat", "1", "--address", try RayCluster.shared().address,
+                    "--worker-path", Program.objfs, "--workers", "3",
+                ]
+            }
+        }
+
+        func environment() throws -> [String: String] {
+            switch self {
+            case .slurm: try SlurmCluster.shared().environment
+            case .ray: try RayCluster.shared().environment
+            }
+        }
+    }
+
+    private static func environment(_ folder: String) -> [String: String] {
+        ["XDG_CACHE_HOME": folder + "/cache", "XDG_STATE_HOME": folder + "/state", "HOME": folder]
+    }
+
+    private static func objfs(
+        _ folder: String, _ engine: Engine?, _ arguments: [String], seconds: Int64 = 240
+    ) throws -> Program {
+        let own = try engine?.environment() ?? [:]
+        return try Program.objfs(
+            ["run"] + (engine?.options() ?? []) + arguments,
+            environment: environment(folder).merging(own) { $1 }, folder: folder, seconds: seconds)
+    }
+
+    /// Kills a job as soon as some of its tasks have ended, and returns its name.
+    private static func kill(
+        _ arguments: [String], _ environment: [String: String], _ folder: String, _ place: String = ""
+    ) throws -> String {
+        // The third column of a job's line begins with the number of its tasks that have ended.
+        let script = """
+            "$@" & client=$!
+            until "$1" jobs list \(place) | cut -f 3 | grep -q '^[1-9]'; do sleep 0.1; done
+            kill -9 $client
+            "$1" jobs list \(place) | cut -f 1 > id
+            """
+        let killed = try Program.run(
+            ["bash", "-c", script, "bash", Program.objfs] + arguments, environment: environment, folder: folder)
+        #expect(killed.isSuccess, "\(killed.standardError)")
+        let id = try Program.run(["cat", "id"], folder: folder).standardOutput
+        return String(id.prefix { $0 != "\n" })
+    }
+
+    private static func content(_ lines: Int) -> [UInt8] {
+        Array((0..<lines).map { "line \($0) \($0 % 7 == 0 ? "John" : "")\n" }.joined().utf8)
+    }
+
+    /// Waits for something to happen, for a minute at most.
+    private static func wait(_ isDone: () -> Bool) -> Bool {
+        for _ in 0..<1200 {
+            if isDone() { return true }
+            usleep(50_000)
+        }
+        return false
+    }
+
+    /// A program that runs while the test goes on.
+    private final class Background: Sendable {
+        private let result = Monitor<Result<Program, any Error>?>(nil)
+
+        init(_ run: @escaping @Sendable () throws -> Program) {
+            let result = result
+            Thread.start("background") {
+                let program = Result { try run() }
+                result.update { $0 = program }
+            }?.detach()
+        }
+
+        func wait() throws -> Program { try result.wait { $0 }.get() }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `R10: a job has the same output and the same status on this machine and on a cluster`(engine: Engine) throws {
+        let folder = TemporaryFolder()
+        folder.write("data", Self.content(5000))
+        let jobs: [[String]] = [
+            ["--chunks", "12", "data", "--", "grep", "-c", "John"],
+            ["--chunks", "3", "data", "--", "grep", "nobody"],
+            ["--chunks", "7", "--tag", "data", "--", "wc", "-l"],
+            [
+                "--chunks", "9", "--reduce", "awk '{ n += $1 } END { print n }'", "data", "--", "awk",
+                "{ n += $2 } END { print n }",
+            ],
+            ["--chunks", "4", "data", "--", "sh", "-c", "[ $OBJFS_TASK != 2 ] || exit 9; cat"],
+            ["--chunks", "2", "data", "--", "no-such-program"],
+        ]
+        for job in jobs {
+            let here = try Self.objfs(folder.path, nil, job)
+            let there = try Self.objfs(folder.path, engine, job)
+            #expect(there.output == here.output, "\(job): \(there.standardError)")
+            #expect(there.status == here.status, "\(job): \(there.standardError)")
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `R10: a node that is lost costs no record and doubles none`(engine: Engine) throws {
+        let folder = TemporaryFolder()
+        let content = Self.content(2000)
+        folder.write("data", content)
+        let path = folder.path
+        let script = "echo $OBJFS_TASK >> started; sleep 0.5; cat"
+        let run = Background {
+            try Self.objfs(path, engine, ["--chunks", "30", "data", "--", "sh", "-c", script])
+        }
+        let isBegun = Self.wait { access(path + "/started", F_OK) == 0 && folder.read("started").count > 12 }
+        #expect(isBegun)
+        switch engine {
+        case .slurm: try SlurmCluster.shared().killNode("n1")
+        case .ray: try RayCluster.shared().killNode("second")
+        }
+        let ended = try run.wait()
+        #expect(ended.status == 0, "\(ended.standardError)")
+        #expect(ended.output == content)
+        // Ray's tests go on with the head, which is enough for them.
+        if engine == .slurm { try SlurmCluster.shared().startNode("n1") }
+    }
+
+    @Test func `R10: a worker that hangs is replaced, and ended with the job`() throws {
+        let folder = TemporaryFolder()
+        let content = Self.content(2000)
+        folder.write("data", content)
+        let path = folder.path
+        let script = "echo $PPID >> started; sleep 0.3; cat"
+        let run = Background {
+            try Self.objfs(path, .slurm, ["--chunks", "30", "data", "--", "sh", "-c", script])
+        }
+        #expect(Self.wait { access(path + "/started", F_OK) == 0 && folder.read("started").contains(10) })
+        let worker = try #require(
+            Int32(String(decoding: folder.read("started").prefix { $0 != 10 }, as: UTF8.self)))
+        Glibc.kill(worker, SIGSTOP)
+        let ended = try run.wait()
+        #expect(ended.status == 0, "\(ended.standardError)")
+        #expect(ended.output == content)
+        #expect(Self.wait { Glibc.kill(worker, 0) != 0 })
+    }
+
+    @Test func `R7, R10: a client that is killed leaves a job that is resumed, there or here`() throws {
+        let folder = TemporaryFolder()
+        let content = Self.content(2000)
+        folder.write("data", content)
+        let path = folder.path
+        let environment = Self.environment(path).merging(try Engine.slurm.environment()) { $1 }
+        let arguments = ["run"] + (try Engine.slurm.options())
+        let id = try Self.kill(
+            arguments + ["--chunks", "40", "data", "--", "sh", "-c", "sleep 0.3; cat"], environment, path)
+        let there = try Program.objfs(["run", "--resume", id], environment: environment, folder: path)
+        #expect(there.status == 0, "\(there.standardError)")
+        #expect(there.output == content)
+        let here = try Program.objfs(
+            ["run", "--resume", id, "--engine", "local"], environment: environment, folder: path)
+        #expect(here.output == content, "\(here.standardError)")
+    }
+
+    @Test func `R10: what is wrong with a cluster is said in a line, with status 3`() throws {
+        let folder = TemporaryFolder()
+        folder.write("data", Self.content(10))
+        func run(_ options: [String], _ environment: [String: String] = [:]) throws -> Program {
+            try Program.run(
+                [Program.objfs, "run"] + options + ["data", "--", "cat"],
+                environment: Self.environment(folder.path).merging(environment) { $1 }, folder: folder.path)
+        }
+        let nobody = try run(["--engine", "ray", "--address", "http://127.0.0.1:\(ServerProcess.freePort())"])
+        #expect(nobody.status == 3 && nobody.standardError.contains("no connection"), "\(nobody.standardError)")
+        let address = try RayCluster.shared().address
+        let none = try run(["--engine", "ray", "--address", address])
+        #expect(none.status == 3 && none.standardError.contains("it wants a token"), "\(none.standardError)")
+        let wrong = try run(["--engine", "ray", "--address", address], ["RAY_AUTH_TOKEN": "wrong"])
+        #expect(wrong.status == 3 && wrong.standardError.contains("it refuses the token"), "\(wrong.standardError)")
+        let absent = try run(["--engine", "slurm"], ["PATH": folder.path])
+        #expect(
+            absent.status == 3 && absent.standardError.contains("sinfo: command not found"), "\(absent.standardError)")
+        #expect(try run(["--engine", "ray"]).status == 2)
+        #expect(try run(["--engine", "ray", "--address", "head:8265"]).status == 2)
+    }
+
+    @Test func `R10, U2: the program travels to Ray with the job, and no secret does`() throws {
+        let folder = TemporaryFolder()
+        folder.write("data", Self.content(100))
+        let cluster = try RayCluster.shared()
+        let secret = "canary-of-the-secret-key"
+        let run = try Program.objfs(
+            ["run", "--engine", "ray", "--address", cluster.address, "--chunks", "2", "data", "--", "wc", "-l"],
+            environment: Self.environment(folder.path).merging(cluster.environment) { $1 }.merging([
+                "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": secret,
+            ]) { $1 }, folder: folder.path)
+        let counts = run.standardOutput.split(separator: "\n").compactMap { Int($0) }
+        #expect(counts.count == 2 && counts.reduce(0, +) == 100, "\(run.standardError)")
+        let jobs = try Program.run(
+            ["curl", "-s", "-H", "Authorization: Bearer \(RayCluster.token)", cluster.address + "/api/jobs/"])
+        #expect(jobs.standardOutput.contains("objfs-"))
+        #expect(!jobs.standardOutput.contains(secret) && !jobs.standardOutput.contains(RayCluster.token))
+        #expect(try Program.run(["grep", "-rl", secret, folder.path]).standardOutput == "")
+    }
+
+    @Test func `R7: a job folder in a bucket serves as one of this machine does`() throws {
+        let folder = TemporaryFolder()
+        let server = try S3Server.moto(log: folder.path + "/moto.log")
+        defer { server.stop() }
+        let created = try Program.run(["curl", "-s", "-X", "PUT", server.url + "/bucket"])
+        #expect(created.isSuccess)
+        let content = Self.content(3000)
+        folder.write("data", content)
+        let environment = Self.environment(folder.path).merging(server.environment) { $1 }
+        let place = "--job-dir=s3://bucket/my/jobs"
+        let run = ["run", place, "-j2", "--chunks", "60", "data", "--", "sh", "-c", "sleep 0.05; cat"]
+        let id = try Self.kill(run, environment, folder.path, place)
+        let whole = try Program.objfs(["run", place, "--resume", id], environment: environment, folder: folder.path)
+        #expect(whole.status == 0, "\(whole.standardError)")
+        #expect(whole.output == content)
+        #expect(try Program.objfs(["jobs", "rm", place, id], environment: environment).status == 0)
+        #expect(try Program.objfs(["jobs", "list", place], environment: environment).standardOutput == "")
+    }
+}
