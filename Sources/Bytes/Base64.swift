@@ -16,4 +16,22 @@ package enum Base64 {
         }
         return String(decoding: text, as: UTF8.self)
     }
+
+    /// Reads such characters; `nil` if there are others, or too few. The `=` at the end may be left out.
+    package static func bytes(_ text: some StringProtocol) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        var bits: UInt32 = 0
+        var count: UInt32 = 0
+        let body = text.utf8.reversed().drop { $0 == UInt8(ascii: "=") }.reversed()
+        for character in body {
+            guard let value = characters.firstIndex(of: character) else { return nil }
+            bits = (bits << 6 | UInt32(value)) & 0xFFFF
+            count += 6
+            if count >= 8 {
+                count -= 8
+                bytes.append(UInt8(truncatingIfNeeded: bits >> count))
+            }
+        }
+        return count < 6 ? bytes : nil
+    }
 }

@@ -59,3 +59,14 @@ int clinux_limit_memory(int pid, unsigned long bytes) {
     struct rlimit limit = {.rlim_cur = bytes, .rlim_max = bytes};
     return prlimit(pid, RLIMIT_AS, &limit, NULL);
 }
+
+ssize_t clinux_copy_range(int from, long *offset, int to, size_t count) {
+    off64_t position = *offset;
+    ssize_t result = copy_file_range(from, &position, to, NULL, count, 0);
+    *offset = position;
+    return result;
+}
+
+int clinux_punch_hole(int descriptor, long offset, long count) {
+    return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, count);
+}

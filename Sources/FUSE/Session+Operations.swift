@@ -109,7 +109,10 @@ extension Session {
         }
         table.write = { request, _, bytes, size, offset, info in
             answer(request) { files throws(Errno) in
-                let slice = ByteSlice(Buffer(copying: UnsafeRawBufferPointer(start: bytes, count: size)))
+                // The bytes are libfuse's, and stay until the request is answered.
+                let memory = UnsafeMutableRawBufferPointer(
+                    mutating: UnsafeRawBufferPointer(start: bytes, count: size))
+                let slice = ByteSlice(Buffer(takingOwnershipOf: memory) { _ in })
                 try files.write(openHandle(info), at: Int64(offset), slice)
             } _: { request, _ in
                 fuse_reply_write(request, size)

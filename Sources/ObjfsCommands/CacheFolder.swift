@@ -13,6 +13,11 @@ enum CacheFolder {
         make(base("XDG_STATE_HOME", ".local/state"), "log")
     }
 
+    /// Where files are kept that are being written; `nil` if there is no home for them.
+    static var journal: String? {
+        make(base("XDG_STATE_HOME", ".local/state"), "journal")
+    }
+
     /// A folder of the user's, by the XDG base directory specification.
     private static func base(_ variable: String, _ usual: String) -> String? {
         // A relative path there is to be ignored, as the specification says.

@@ -3,6 +3,7 @@ import Chunks
 import Records
 import Storage
 package import SystemPackage
+import Threads
 package import VFS
 
 extension Engine {
@@ -16,7 +17,9 @@ extension Engine {
     ///   the kernel then looks the name up again.
     func attributes(of node: Node, _ inode: Inode) throws(Errno) -> Attributes {
         switch node {
-        case .account, .folder: return folderAttributes(inode, started)
+        case .account: return folderAttributes(inode, started)
+        case .folder(let folder): return folderAttributes(inode, folder)
+        case .file(let file): return try attributes(of: file)
         case .object(let object):
             guard !object.isRetired else { throw .staleNFSFileHandle }
             return fileAttributes(inode, object, size: object.info.size)
@@ -42,8 +45,33 @@ extension Engine {
             owner: options.owner, group: options.group, size: 0, modified: time)
     }
 
+    private func folderAttributes(_ inode: Inode, _ folder: Folder) -> Attributes {
+        var attributes = folderAttributes(inode, started)
+        if let metadata = folder.bucket.metadata(ofFolder: folder.prefix) { attributes.take(metadata) }
+        return attributes
+    }
+
+    /// What `stat` tells of a file that was changed here.
+    func attributes(of file: LiveFile) throws(Errno) -> Attributes {
+        let state = file.state.withLock { $0 }
+        if state.draft == nil, !state.isUnlinked, let info = state.info, file.bucket.isRetired(info) {
+            throw .staleNFSFileHandle
+        }
+        let modified = FileTime(nanoseconds: state.info?.modified.nanoseconds ?? started.nanoseconds)
+        var attributes = Attributes(
+            inode: file.inode, type: file.type, permissions: options.filePermissions,
+            linkCount: state.isUnlinked ? 0 : 1, owner: options.owner, group: options.group,
+            size: state.draft?.size ?? state.info?.size ?? 0, modified: modified)
+        if options.permissions == .persist { attributes.take(state.metadata) }
+        if let written = state.written {
+            attributes.modified = written
+            attributes.changed = written
+        }
+        return attributes
+    }
+
     private func folderAttributes(_ inode: Inode, object: ObjectVersion) -> Attributes {
-        var attributes = folderAttributes(inode, FileTime(nanoseconds: object.info.modifiedTime))
+        var attributes = folderAttributes(inode, FileTime(nanoseconds: object.info.modified.nanoseconds))
         attributes.permissions &= ~0o222
         return attributes
     }
@@ -51,10 +79,17 @@ extension Engine {
     private func fileAttributes(
         _ inode: Inode, _ object: ObjectVersion, size: Int64, mask: UInt32 = ~0
     ) -> Attributes {
-        Attributes(
-            inode: inode, type: .regular, permissions: (object.info.permissions ?? options.filePermissions) & mask,
+        var attributes = Attributes(
+            inode: inode, type: .regular, permissions: options.filePermissions,
             owner: options.owner, group: options.group, size: size,
-            modified: FileTime(nanoseconds: object.info.modifiedTime))
+            modified: FileTime(nanoseconds: object.info.modified.nanoseconds))
+        if options.permissions == .persist, let carried = object.info.attributes {
+            let metadata = FileMetadata(carried)
+            if metadata.type == .symbolicLink, mask == ~0 { attributes.type = .symbolicLink }
+            attributes.take(metadata)
+        }
+        attributes.permissions &= mask
+        return attributes
     }
 
     /// Asks the store about a version of an object, and takes note if there is another by now.
@@ -75,29 +110,25 @@ extension Engine {
     }
 
     package func statistics() throws(Errno) -> FileSystemStatistics {
-        // A bucket has no size: an exbibyte of blocks of 4 KiB, all used up as far as a program can tell.
+        // A bucket has no size: an exbibyte of blocks of 4 KiB, so that whoever looks first finds room.
         FileSystemStatistics(
-            blockSize: 4096, blocks: 1 << 48, freeBlocks: 0, files: 1 << 32, freeFiles: 0,
+            blockSize: 4096, blocks: 1 << 48, freeBlocks: 1 << 48, files: 1 << 32, freeFiles: 1 << 32,
             longestName: UInt64(FileName.longest))
     }
 }
 
-extension ObjectInfo {
-    /// When the content was made, in nanoseconds since 1970: as s3fs or rclone noted it, or else as the store knows.
-    fileprivate var modifiedTime: Int64 {
-        guard let text = attributes?.metadata["mtime"] else { return modified.nanoseconds }
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count <= 2, let seconds = parts.first.flatMap({ Int64($0) }) else { return modified.nanoseconds }
-        let digits = parts.count == 2 ? parts[1].prefix(9) : ""
-        guard let fraction = Int64(digits + String(repeating: "0", count: 9 - digits.count)), fraction >= 0 else {
-            return modified.nanoseconds
+extension Attributes {
+    /// Shows what a file system noted of a file.
+    mutating func take(_ metadata: FileMetadata) {
+        if let mode = metadata.mode, mode & 0o7777 != 0 || metadata.type != nil { permissions = mode & 0o7777 }
+        if let owner = metadata.owner { self.owner = owner }
+        if let group = metadata.group { self.group = group }
+        if let modified = metadata.modified {
+            self.modified = modified
+            accessed = modified
+            changed = modified
         }
-        let (sum, overflow) = Timestamp(seconds: seconds).nanoseconds.addingReportingOverflow(fraction)
-        return overflow ? modified.nanoseconds : sum
-    }
-
-    /// The permission bits that s3fs noted, as a decimal number with the file's type; `nil` if there are none.
-    fileprivate var permissions: UInt32? {
-        attributes?.metadata["mode"].flatMap { UInt32($0) }.map { $0 & 0o777 }
+        if let accessed = metadata.accessed { self.accessed = accessed }
+        if let changed = metadata.changed { self.changed = changed }
     }
 }

@@ -25,7 +25,7 @@ extension Engine {
         case .folder(let folder):
             directories.insert(.folder(OpenDirectory(folder, ttl: options.metadataTTL)))
         case .chunkFolder(let folder): directories.insert(.chunkFolder(folder))
-        case .object, .chunk: throw .notDirectory
+        case .object, .file, .chunk: throw .notDirectory
         }
     }
 
@@ -77,6 +77,9 @@ extension Engine {
             try directory.names(from: index)
         }
         warnOfHidden(directory.hidden, in: directory.folder)
+        try answering("readdir", directory.folder.url("")) { () throws(StorageError) in
+            try describe(names, in: directory.folder)
+        }
         for (index, listed) in names.enumerated().map({ ($0.offset + index, $0.element) }) {
             let candidate = Candidate(
                 name: listed.name, node: directory.folder.node(listed.name, listed.found), expires: listed.expires)
@@ -118,7 +121,10 @@ extension Node {
     fileprivate var type: FileType {
         switch self {
         case .account, .folder, .chunkFolder: .directory
-        case .object, .chunk: .regular
+        case .object(let object):
+            object.info.attributes.map { FileMetadata($0).type } == .symbolicLink ? .symbolicLink : .regular
+        case .file(let file): file.type
+        case .chunk: .regular
         }
     }
 }

@@ -1,29 +1,41 @@
+import CLinux
 import Chunks
+import Glibc
 import Storage
 package import SystemPackage
+import Threads
 import VFS
 
+/// Extended attributes: objfs's own tell what a file is, `user.*` are kept with the object, others are not offered.
 extension Engine {
     private static let prefix = "user.objfs."
 
     package func extendedAttributeNames(of inode: Inode) throws(Errno) -> [String] {
+        let node = try node(inode)
         let names =
-            switch try node(inode) {
+            switch node {
             case .account, .folder: [String]()
-            case .object: ["object", "etag", "content-type"]
+            case .object, .file: ["object", "etag", "content-type"]
             case .chunkFolder: ["object", "etag", "count"]
             case .chunk: ["object", "etag", "index", "count", "offset", "length"]
             }
-        return names.map { Self.prefix + $0 }
+        return names.map { Self.prefix + $0 } + userAttributes(of: node).keys.sorted(by: comesBefore)
     }
 
     package func extendedAttribute(_ name: String, of inode: Inode) throws(Errno) -> [UInt8] {
-        guard name.beginsWithBytes(of: Self.prefix) else { throw .noData }
+        let node = try node(inode)
+        guard name.beginsWithBytes(of: Self.prefix) else {
+            // The kernel asks for the capabilities of a file at each write, and must be told that it has none.
+            guard let value = userAttributes(of: node)[name] else { throw .noData }
+            return value
+        }
         let name = name.droppingBytes(Self.prefix.utf8.count)
         let value: String? =
-            switch try node(inode) {
+            switch node {
             case .account, .folder: nil
             case .object(let object): try value(of: name, object)
+            case .file(let file):
+                try value(of: name, file)
             case .chunkFolder(let folder):
                 name == "count" ? String(folder.index.count) : Self.identity(name, folder.object)
             case .chunk(let folder, let number): try value(of: name, number, in: folder)
@@ -49,6 +61,11 @@ extension Engine {
         return info.attributes?.contentType
     }
 
+    private func value(of name: String, _ file: LiveFile) throws(Errno) -> String? {
+        guard let object = file.storedVersion else { return nil }
+        return try value(of: name, object)
+    }
+
     private func value(of name: String, _ number: Int64, in folder: ChunkFolder) throws(Errno) -> String? {
         switch name {
         case "index": return String(number)
@@ -59,6 +76,50 @@ extension Engine {
             }
             return String(name == "offset" ? chunk.offset : chunk.length)
         default: return Self.identity(name, folder.object)
+        }
+    }
+
+    // MARK: The user's own
+
+    private func userAttributes(of node: Node) -> [String: [UInt8]] {
+        guard options.permissions == .persist else { return [:] }
+        return switch node {
+        case .object(let object): object.info.attributes.map { FileMetadata($0).extended } ?? [:]
+        case .file(let file): file.state.withLock { $0.metadata.extended }
+        case .folder(let folder): folder.bucket.metadata(ofFolder: folder.prefix)?.extended ?? [:]
+        case .account, .chunkFolder, .chunk: [:]
+        }
+    }
+
+    package func setExtendedAttribute(
+        _ name: String, of inode: Inode, to value: [UInt8], flags: Int32
+    ) throws(Errno) {
+        // Headers of a request are 8 KiB at most, and hold the values in Base64.
+        guard value.count <= 2048 else { throw Errno(rawValue: E2BIG) }
+        try changeAttributes(name, of: inode) { (values) throws(Errno) in
+            if flags & Int32(XATTR_CREATE) != 0, values[name] != nil { throw .fileExists }
+            if flags & Int32(XATTR_REPLACE) != 0, values[name] == nil { throw .noData }
+            values[name] = value
+        }
+    }
+
+    package func removeExtendedAttribute(_ name: String, of inode: Inode) throws(Errno) {
+        try changeAttributes(name, of: inode) { (values) throws(Errno) in
+            guard values.removeValue(forKey: name) != nil else { throw .noData }
+        }
+    }
+
+    private func changeAttributes(
+        _ name: String, of inode: Inode, _ change: (inout [String: [UInt8]]) throws(Errno) -> Void
+    ) throws(Errno) {
+        guard name.beginsWithBytes(of: "user."), !name.beginsWithBytes(of: Self.prefix),
+            options.permissions == .persist
+        else {
+            throw .notSupportedOnSocket
+        }
+        try changeMetadata(of: inode) { (metadata) throws(Errno) in
+            try change(&metadata.extended)
+            metadata.changed = .now
         }
     }
 }

@@ -2,6 +2,7 @@ import Chunks
 import Records
 import Storage
 package import SystemPackage
+import Threads
 package import VFS
 
 extension Engine {
@@ -12,7 +13,7 @@ extension Engine {
         case .account: return try lookupBucket(name)
         case .folder(let folder): return try lookup(name, in: folder)
         case .chunkFolder(let folder): return try lookupChunk(name, in: folder)
-        case .object, .chunk: throw .notDirectory
+        case .object, .file, .chunk: throw .notDirectory
         }
     }
 
@@ -27,20 +28,66 @@ extension Engine {
 
     private func lookup(_ name: String, in folder: Folder) throws(Errno) -> Entry {
         let chunks = ChunkFolderName(name)
+        let key = ObjectKey(folder.prefix + name)
+        let file = folder.bucket.file(key)
+        // What is being written is what it is, whatever the store has.
+        if let file, file.stands(for: nil) { return try entry(.file(file), expires: .now + options.metadataTTL) }
         let finding = try answering("lookup", folder.url(name)) { () throws(StorageError) in
             try folder.bucket.listings.find(name, in: folder.prefix, stem: chunks?.file)
         }
-        if let found = finding.found { return try entry(folder.node(name, found), expires: finding.expires) }
+        switch finding.found {
+        case .object(let info):
+            if let file, file.stands(for: info) { return try entry(.file(file), expires: finding.expires) }
+            if let file { folder.bucket.drop(file) }
+            let object = try answering("lookup", folder.url(name)) { () throws(StorageError) in
+                try described(ObjectVersion(bucket: folder.bucket, info: info), alone: true)
+            }
+            return try entry(.object(object), expires: finding.expires)
+        case .folder:
+            let found = Folder(bucket: folder.bucket, prefix: key.string + "/")
+            try answering("lookup", folder.url(name)) { () throws(StorageError) in try describe(found, alone: true) }
+            return try entry(.folder(found), expires: finding.expires)
+        case .file(let file): return try entry(.file(file), expires: finding.expires)
+        case nil: break
+        }
+        if let file { folder.bucket.drop(file) }
+        if folder.bucket.hasFolder(key.string + "/") {
+            return try entry(
+                .folder(Folder(bucket: folder.bucket, prefix: key.string + "/")), expires: finding.expires)
+        }
         if let chunks { return try lookup(chunks, called: name, in: folder) }
         throw .noSuchFileOrDirectory
     }
 
+    /// What a name of a folder is; `nil` where there is nothing.
+    func find(_ name: String, in folder: Folder, _ operation: String) throws(Errno) -> Found? {
+        let key = ObjectKey(folder.prefix + name)
+        if let file = folder.bucket.file(key), file.stands(for: nil) { return .file(file) }
+        let finding = try answering(operation, folder.url(name)) { () throws(StorageError) in
+            try folder.bucket.listings.find(name, in: folder.prefix)
+        }
+        if case .object(let info) = finding.found, let file = folder.bucket.file(key), file.stands(for: info) {
+            return .file(file)
+        }
+        if finding.found == nil, folder.bucket.hasFolder(key.string + "/") { return .folder }
+        return finding.found
+    }
+
     /// Finds `F@chunks…`, where no key has that name.
     private func lookup(_ name: ChunkFolderName, called full: String, in folder: Folder) throws(Errno) -> Entry {
-        let finding = try answering("lookup", folder.url(name.file)) { () throws(StorageError) in
-            try folder.bucket.listings.find(name.file, in: folder.prefix)
+        let info: ObjectInfo
+        let expires: ContinuousClock.Instant
+        if let stored = try storedVersion(name.file, in: folder) {
+            info = stored
+            expires = .now + options.metadataTTL
+        } else {
+            let finding = try answering("lookup", folder.url(name.file)) { () throws(StorageError) in
+                try folder.bucket.listings.find(name.file, in: folder.prefix)
+            }
+            guard case .object(let found) = finding.found else { throw .noSuchFileOrDirectory }
+            info = found
+            expires = finding.expires
         }
-        guard case .object(let info) = finding.found else { throw .noSuchFileOrDirectory }
         let parameters: ChunkParameters
         do throws(ChunkParametersError) {
             parameters = try ChunkParameters(words: name.words, defaults: options.chunks)
@@ -51,7 +98,14 @@ extension Engine {
         let object = ObjectVersion(bucket: folder.bucket, info: info)
         folder.bucket.confirm(info)
         let chunks = ChunkFolder(object, parameters: parameters, borders: options.borders, pool: searchers)
-        return try entry(.chunkFolder(chunks), expires: finding.expires)
+        return try entry(.chunkFolder(chunks), expires: expires)
+    }
+
+    /// The version of a file that is being written: what was written so far becomes one, so that it can be cut.
+    private func storedVersion(_ name: String, in folder: Folder) throws(Errno) -> ObjectInfo? {
+        guard let file = folder.bucket.file(ObjectKey(folder.prefix + name)), file.stands(for: nil) else { return nil }
+        try commit(file, "lookup")
+        return file.state.withLock { $0.info }
     }
 
     private func lookupChunk(_ name: String, in folder: ChunkFolder) throws(Errno) -> Entry {
@@ -82,12 +136,23 @@ extension Folder {
     func node(_ name: String, _ found: Found) -> Node {
         switch found {
         case .folder: .folder(Folder(bucket: bucket, prefix: prefix + name + "/"))
-        case .object(let info): .object(ObjectVersion(bucket: bucket, info: info))
+        case .object(let info):
+            if let file = bucket.file(info.key), file.stands(for: info) {
+                .file(file)
+            } else {
+                .object(ObjectVersion(bucket: bucket, info: info).withKnownAttributes)
+            }
+        case .file(let file): .file(file)
         }
     }
 }
 
 extension ObjectVersion {
+    /// The same with what it carries, if that is known.
+    var withKnownAttributes: ObjectVersion {
+        bucket.attributes.attributes(of: info).map { carrying($0) } ?? self
+    }
+
     /// The URL of the object.
     var url: String { "\(bucket.store.name)/\(key)" }
 }

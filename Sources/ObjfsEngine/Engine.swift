@@ -29,6 +29,12 @@ package final class Engine: FileSystem {
     let readers = WorkerPool("objfs-read", limit: 64)
     /// Searches the borders of chunks.
     let searchers = WorkerPool("objfs-border", limit: 64)
+    /// Sends parts of files: each thread has one part in memory.
+    let writers = WorkerPool("objfs-write", limit: 8)
+    /// Copies and deletes the objects of folders that are renamed.
+    let movers = WorkerPool("objfs-move", limit: 16)
+    /// How often each inode is open.
+    let opens = Mutex<[Inode: Int]>([:])
     /// The time of folders, which have none of their own.
     let started: FileTime
     let complaints: Complaints
@@ -54,7 +60,11 @@ package final class Engine: FileSystem {
         }
     }
 
-    package func forget(_ inode: Inode, references: UInt64) { inodes.forget(inode, references: references) }
+    package func forget(_ inode: Inode, references: UInt64) {
+        guard case .file(let file) = inodes.forget(inode, references: references), !file.isDirty else { return }
+        file.settle()
+        file.bucket.drop(file)
+    }
 
     /// What an inode number stands for.
     ///

@@ -21,9 +21,23 @@ package struct EngineOptions: Sendable {
     package var folderPermissions: UInt32 = 0o755
     /// Remembers the borders of chunks from one mount to the next.
     package var borders = BorderCache(folder: nil)
+    /// Where files are kept that are being written; without one, nothing can be written.
+    package var journal: Journal?
+    /// What becomes of modes, owners, times and extended attributes.
+    package var permissions = PermissionsPolicy.persist
 
     package init(owner: UInt32, group: UInt32) {
         self.owner = owner
         self.group = group
     }
+}
+
+/// What becomes of modes, owners, times and extended attributes that programs set.
+package enum PermissionsPolicy: String, Hashable, Sendable, CaseIterable {
+    /// They are kept in the objects' metadata, and shown from there.
+    case persist
+    /// Setting them does nothing, and all files look the same.
+    case ignore
+    /// Setting them is refused, and all files look the same.
+    case refuse
 }

@@ -1,5 +1,6 @@
 package import Bytes
 package import Storage
+import Synchronization
 import Transport
 
 extension S3Store {
@@ -11,15 +12,25 @@ extension S3Store {
         case .always: return try put(key, body, attributes, condition: nil)
         case .absent: return try put(key, body, attributes, condition: ("If-None-Match", "*"))
         case .unchanged(let version):
-            do throws(StorageError) {
-                return try put(key, body, attributes, condition: ("If-Match", version.header))
-            } catch {
-                // Ceph before its release 17 compares with the marks: it is asked again without them.
-                guard error.code == .preconditionFailed, let info = try? info(key), info.etag == version else {
-                    throw error
-                }
-                return try put(key, body, attributes, condition: ("If-Match", version.string))
+            return try put(key, body, attributes, ifVersion: version)
+        }
+    }
+
+    /// Replaces a version; Ceph before its release 17 compares without the quotation marks, and is asked again so.
+    private func put(
+        _ key: ObjectKey, _ body: ByteSlice, _ attributes: ObjectAttributes, ifVersion version: ETag
+    ) throws(StorageError) -> ObjectInfo {
+        let isUnquoted = comparesUnquoted.load(ordering: .relaxed)
+        let spellings = isUnquoted ? [version.string, version.header] : [version.header, version.string]
+        do throws(StorageError) {
+            return try put(key, body, attributes, condition: ("If-Match", spellings[0]))
+        } catch {
+            guard error.code == .preconditionFailed, let info = try? info(key), info.etag == version else {
+                throw error
             }
+            let written = try put(key, body, attributes, condition: ("If-Match", spellings[1]))
+            comparesUnquoted.store(!isUnquoted, ordering: .relaxed)
+            return written
         }
     }
 
@@ -52,14 +63,39 @@ extension S3Store {
             }
             return try info(target)
         } catch {
-            throw error.code == .preconditionFailed ? .changed() : error
+            guard error.code != .preconditionFailed else { throw .changed() }
+            // One request copies so much and no more; services call what is larger by different names.
+            guard error.code == .invalid || error.code == .noSpace, let info = try? info(source),
+                info.size > uploadLimits.largestPart
+            else {
+                throw error
+            }
+            return try copyInParts(info, to: target, attributes: attributes ?? info.attributes ?? ObjectAttributes())
+        }
+    }
+
+    private func copyInParts(
+        _ source: ObjectInfo, to target: ObjectKey, attributes: ObjectAttributes
+    ) throws(StorageError) -> ObjectInfo {
+        let upload = try beginUpload(target, attributes: attributes)
+        do throws(StorageError) {
+            var parts: [UploadedPart] = []
+            for start in stride(from: 0, to: source.size, by: 1 << 30) {
+                let range = start..<min(start + (1 << 30), source.size)
+                parts.append(
+                    try copyPart(parts.count + 1, of: upload, from: source.key, range: range, ifVersion: source.etag))
+            }
+            return try complete(upload, parts, condition: .always)
+        } catch {
+            try? abort(upload)
+            throw error
         }
     }
 }
 
 extension ObjectAttributes {
     /// The headers that tell a service what an object carries.
-    fileprivate var headers: [(name: String, value: String)] {
+    var headers: [(name: String, value: String)] {
         var headers: [(name: String, value: String)] = []
         if let contentType { headers.append(("Content-Type", contentType)) }
         for (name, value) in metadata.sorted(by: { $0.key < $1.key }) { headers.append(("x-amz-meta-\(name)", value)) }

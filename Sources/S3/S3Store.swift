@@ -8,6 +8,8 @@ package final class S3Store: ObjectStore {
     let bucket: String
     /// Whether the service has answered as it only can if the bucket is there.
     private let isBucketKnown = Atomic(false)
+    /// Whether the service compares versions without quotation marks, as Ceph did before its release 17.
+    let comparesUnquoted = Atomic(false)
 
     package init(_ service: S3Service, bucket: String) {
         self.service = service
@@ -59,7 +61,9 @@ extension ObjectInfo {
         }
         self.init(
             key: key, size: size, etag: ETag(header: response.headers["etag"] ?? ""),
-            modified: response.headers["last-modified"].flatMap { Dates.http($0) } ?? Timestamp(nanoseconds: 0),
+            // The answer to a write tells only when it was given.
+            modified: (response.headers["last-modified"] ?? response.headers["date"]).flatMap { Dates.http($0) }
+                ?? Timestamp(nanoseconds: 0),
             attributes: ObjectAttributes(contentType: response.headers["content-type"], metadata: metadata))
     }
 }

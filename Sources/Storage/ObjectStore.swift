@@ -85,6 +85,62 @@ package protocol ObjectStore: Sendable {
     func copy(
         _ source: ObjectKey, ifVersion version: ETag?, to target: ObjectKey, attributes: ObjectAttributes?
     ) throws(StorageError) -> ObjectInfo
+
+    // MARK: Objects written in parts
+
+    /// How large objects and their parts may be.
+    var uploadLimits: UploadLimits { get }
+
+    /// Begins to write an object in parts; nothing is visible before ``complete(_:_:condition:)``.
+    ///
+    /// The corresponding S3 operation is `CreateMultipartUpload`.
+    func beginUpload(_ key: ObjectKey, attributes: ObjectAttributes) throws(StorageError) -> Upload
+
+    /// Writes one part; one of the same number that was written before is replaced.
+    ///
+    /// - Throws: ``StorageError/Code/notFound`` if there is no such upload.
+    ///
+    /// The corresponding S3 operation is `UploadPart`.
+    func writePart(_ number: Int, of upload: Upload, _ body: ByteSlice) throws(StorageError) -> UploadedPart
+
+    /// Makes one part of bytes that the bucket has already, without them leaving the store.
+    ///
+    /// - Parameters:
+    ///   - number: The number of the part, from 1 on.
+    ///   - upload: The object that is being written.
+    ///   - source: The object whose bytes are copied.
+    ///   - range: Which of them, the end excluded; not empty, and inside the object.
+    ///   - version: The version of the source that must be copied.
+    /// - Throws: ``StorageError/Code/changed`` if the source is no longer `version`,
+    ///   ``StorageError/Code/unsupported`` if the store can't do this.
+    ///
+    /// The corresponding S3 operation is `UploadPartCopy`.
+    func copyPart(
+        _ number: Int, of upload: Upload, from source: ObjectKey, range: Range<Int64>, ifVersion version: ETag
+    ) throws(StorageError) -> UploadedPart
+
+    /// Puts the parts together, in the order of their numbers; the object becomes visible, and the upload is over.
+    ///
+    /// - Parameters:
+    ///   - upload: The object that was written.
+    ///   - parts: At least one part; all but the last hold ``UploadLimits/smallestPart`` bytes or more.
+    ///   - condition: What must hold for the object to be written. A store that can only look before it writes does so.
+    ///
+    /// The corresponding S3 operation is `CompleteMultipartUpload`.
+    @discardableResult
+    func complete(
+        _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
+    ) throws(StorageError) -> ObjectInfo
+
+    /// Gives an upload up, and its parts; one that is not there is given up already.
+    ///
+    /// The corresponding S3 operation is `AbortMultipartUpload`.
+    func abort(_ upload: Upload) throws(StorageError)
+
+    /// The uploads that were begun and are not over, of keys that begin with a prefix.
+    ///
+    /// The corresponding S3 operation is `ListMultipartUploads`.
+    func uploads(prefix: String) throws(StorageError) -> [Upload]
 }
 
 extension ObjectStore {

@@ -11,6 +11,12 @@ package final class CountingStore: ObjectStore {
         package var reads = 0
         package var bytesRead: Int64 = 0
         package var writes = 0
+        package var deletes = 0
+        package var copies = 0
+        package var parts = 0
+        package var copiedParts = 0
+        /// How many bytes of objects and parts were sent.
+        package var bytesWritten: Int64 = 0
     }
 
     private let base: any ObjectStore
@@ -61,16 +67,57 @@ package final class CountingStore: ObjectStore {
     package func write(
         _ key: ObjectKey, _ body: ByteSlice, attributes: ObjectAttributes, condition: WriteCondition
     ) throws(StorageError) -> ObjectInfo {
-        state.withLock { $0.writes += 1 }
+        state.withLock { counts in
+            counts.writes += 1
+            counts.bytesWritten += Int64(body.count)
+        }
         return try base.write(key, body, attributes: attributes, condition: condition)
     }
 
-    package func delete(_ key: ObjectKey) throws(StorageError) { try base.delete(key) }
+    package func delete(_ key: ObjectKey) throws(StorageError) {
+        state.withLock { $0.deletes += 1 }
+        try base.delete(key)
+    }
 
     @discardableResult
     package func copy(
         _ source: ObjectKey, ifVersion version: ETag?, to target: ObjectKey, attributes: ObjectAttributes?
     ) throws(StorageError) -> ObjectInfo {
-        try base.copy(source, ifVersion: version, to: target, attributes: attributes)
+        state.withLock { $0.copies += 1 }
+        return try base.copy(source, ifVersion: version, to: target, attributes: attributes)
     }
+
+    // MARK: Objects written in parts
+
+    package var uploadLimits: UploadLimits { base.uploadLimits }
+
+    package func beginUpload(_ key: ObjectKey, attributes: ObjectAttributes) throws(StorageError) -> Upload {
+        try base.beginUpload(key, attributes: attributes)
+    }
+
+    package func writePart(_ number: Int, of upload: Upload, _ body: ByteSlice) throws(StorageError) -> UploadedPart {
+        state.withLock { counts in
+            counts.parts += 1
+            counts.bytesWritten += Int64(body.count)
+        }
+        return try base.writePart(number, of: upload, body)
+    }
+
+    package func copyPart(
+        _ number: Int, of upload: Upload, from source: ObjectKey, range: Range<Int64>, ifVersion version: ETag
+    ) throws(StorageError) -> UploadedPart {
+        state.withLock { $0.copiedParts += 1 }
+        return try base.copyPart(number, of: upload, from: source, range: range, ifVersion: version)
+    }
+
+    @discardableResult
+    package func complete(
+        _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
+    ) throws(StorageError) -> ObjectInfo {
+        try base.complete(upload, parts, condition: condition)
+    }
+
+    package func abort(_ upload: Upload) throws(StorageError) { try base.abort(upload) }
+
+    package func uploads(prefix: String) throws(StorageError) -> [Upload] { try base.uploads(prefix: prefix) }
 }

@@ -20,6 +20,8 @@ package struct StoreConformance {
         package static let listsUnsorted = Limits(rawValue: 8)
         /// It answers a read of another version than asked for with the version that is there.
         package static let ignoresReadConditions = Limits(rawValue: 16)
+        /// It can't copy a part inside the store.
+        package static let copiesNoParts = Limits(rawValue: 32)
     }
 
     /// A promise that was not kept.
@@ -45,6 +47,7 @@ package struct StoreConformance {
         try metadata()
         try conditions()
         try copying()
+        try uploads()
         try strangeKeys()
         try listing()
         try stopping()
@@ -135,6 +138,58 @@ package struct StoreConformance {
                 absent, ByteSlice([4]), attributes: ObjectAttributes(), condition: .unchanged(first.etag))
         }
         try expect(try store.read(absent) == [3], "a write whose condition fails writes nothing")
+    }
+
+    private func uploads() throws {
+        let smallest = Int(store.uploadLimits.smallestPart)
+        let first = [UInt8](repeating: 7, count: smallest)
+        let attributes = ObjectAttributes(contentType: "text/x-parts")
+        let upload = try store.beginUpload(key("parts"), attributes: attributes)
+        let second = try store.writePart(3, of: upload, ByteSlice([9, 9]))
+        _ = try store.writePart(1, of: upload, ByteSlice([1]))
+        let replaced = try store.writePart(1, of: upload, ByteSlice(first))
+        try expect(
+            try store.uploads(prefix: prefix).contains { $0.key == upload.key }, "an upload that was begun is listed")
+        try expect(.notFound, "an upload shows nothing before it is complete") { () throws(StorageError) in
+            _ = try store.info(key("parts"))
+        }
+        let info = try store.complete(upload, [replaced, second], condition: .always)
+        try expect(info.size == Int64(smallest) + 2, "a complete upload tells its size")
+        try expect(try store.read(key("parts")) == first + [9, 9], "parts are put together in order")
+        if !limits.contains(.losesMetadata) {
+            let kept = try store.info(key("parts")).attributes?.contentType
+            try expect(kept == "text/x-parts", "an upload carries its attributes")
+        }
+        try expect(
+            try !store.uploads(prefix: prefix).contains { $0.key == upload.key }, "a complete upload is over")
+        try copyingParts(of: info, smallest)
+        let abandoned = try store.beginUpload(key("abandoned"), attributes: ObjectAttributes())
+        _ = try store.writePart(1, of: abandoned, ByteSlice([1]))
+        try store.abort(abandoned)
+        try store.abort(abandoned)
+        try expect(
+            try !store.uploads(prefix: prefix).contains { $0.key == abandoned.key }, "an aborted upload is gone")
+    }
+
+    private func copyingParts(of source: ObjectInfo, _ smallest: Int) throws {
+        guard !limits.contains(.copiesNoParts) else { return }
+        let upload = try store.beginUpload(key("patched"), attributes: ObjectAttributes())
+        let copied = try store.copyPart(
+            1, of: upload, from: source.key, range: 0..<Int64(smallest), ifVersion: source.etag)
+        let rest = try store.writePart(2, of: upload, ByteSlice([5]))
+        let copiedAgain = try store.copyPart(
+            3, of: upload, from: source.key, range: Int64(smallest)..<Int64(smallest) + 1, ifVersion: source.etag)
+        try expect(copiedAgain.size == 1, "a copied part tells its size")
+        try store.complete(upload, [copied, rest], condition: .always)
+        let bytes = try store.read(key("patched"))
+        try expect(
+            bytes.count == smallest + 1 && bytes.last == 5 && bytes.first == 7, "a part can be copied in the store")
+        guard !limits.contains(.ignoresReadConditions) else { return }
+        let other = try store.beginUpload(key("patched"), attributes: ObjectAttributes())
+        defer { try? store.abort(other) }
+        try expect(.changed, "a part is copied of the version that was asked for") { () throws(StorageError) in
+            _ = try store.copyPart(1, of: other, from: source.key, range: 0..<10, ifVersion: ETag("other"))
+        }
     }
 
     private func copying() throws {

@@ -131,4 +131,22 @@ private final class BreakingStore: ObjectStore {
     func copy(
         _ source: ObjectKey, ifVersion version: ETag?, to target: ObjectKey, attributes: ObjectAttributes?
     ) throws(StorageError) -> ObjectInfo { throw StorageError(.unsupported, "not here") }
+
+    var uploadLimits: UploadLimits { base.uploadLimits }
+    func beginUpload(_ key: ObjectKey, attributes: ObjectAttributes) throws(StorageError) -> Upload {
+        try base.beginUpload(key, attributes: attributes)
+    }
+    func writePart(_ number: Int, of upload: Upload, _ body: ByteSlice) throws(StorageError) -> UploadedPart {
+        try base.writePart(number, of: upload, body)
+    }
+    func copyPart(
+        _ number: Int, of upload: Upload, from source: ObjectKey, range: Range<Int64>, ifVersion version: ETag
+    ) throws(StorageError) -> UploadedPart {
+        try base.copyPart(number, of: upload, from: source, range: range, ifVersion: version)
+    }
+    func complete(
+        _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
+    ) throws(StorageError) -> ObjectInfo { try base.complete(upload, parts, condition: condition) }
+    func abort(_ upload: Upload) throws(StorageError) { try base.abort(upload) }
+    func uploads(prefix: String) throws(StorageError) -> [Upload] { try base.uploads(prefix: prefix) }
 }

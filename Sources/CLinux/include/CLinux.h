@@ -6,6 +6,7 @@
 #include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <sys/xattr.h>
 
 // pthread_setname_np(3), which needs _GNU_SOURCE; the name has 15 bytes at most.
@@ -38,6 +39,12 @@ int clinux_memory_file(const char *name);
 
 // fcntl(2) with F_SETPIPE_SZ; a pipe that may not grow stays as it is.
 void clinux_enlarge_pipe(int descriptor, int size);
+
+// copy_file_range(2): copies inside the kernel, from `*offset` on, which it moves, to where `to` stands.
+ssize_t clinux_copy_range(int from, long *offset, int to, size_t count);
+
+// fallocate(2) with FALLOC_FL_PUNCH_HOLE: gives the disk back what a stretch of a file takes; it then reads as zeros.
+int clinux_punch_hole(int descriptor, long offset, long count);
 
 // prlimit(2) with RLIMIT_AS: limits the address space of another process.
 int clinux_limit_memory(int pid, unsigned long bytes);

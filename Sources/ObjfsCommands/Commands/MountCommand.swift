@@ -8,6 +8,7 @@ import ObjfsConfiguration
 import ObjfsEngine
 import ObjfsMount
 import Records
+import SystemPackage
 import Storage
 
 /// `objfs mount`: mounts a bucket.
@@ -20,6 +21,17 @@ struct MountCommand: ParsableCommand {
 
     @Option(name: .customShort("o"), help: ArgumentHelp("Options as mount(8) spells them", valueName: "options"))
     var mountOptions: [String] = []
+
+    @Flag(help: "Refuse to write")
+    var readOnly = false
+
+    @Option(
+        help: ArgumentHelp(
+            "What becomes of modes, owners and times: persist, ignore or refuse", valueName: "policy"))
+    var permissions: String?
+
+    @Option(help: ArgumentHelp("Where files are kept that are being written", valueName: "folder"))
+    var journal: String?
 
     @Flag(help: "Let other users in")
     var allowOther = false
@@ -81,6 +93,9 @@ struct MountCommand: ParsableCommand {
             }
             command.foreground = command.foreground || foreground
             command.allowOther = command.allowOther || allowOther
+            command.readOnly = command.readOnly || readOnly
+            command.permissions = command.permissions ?? permissions
+            command.journal = command.journal ?? journal
             command.chunkSize = command.chunkSize ?? chunkSize
             command.format = command.format ?? format
             command.metadataTtl = command.metadataTtl ?? metadataTtl
@@ -116,6 +131,12 @@ struct MountCommand: ParsableCommand {
             }
             options.memoryLimit = bytes
         }
+        if let permissions {
+            guard let policy = PermissionsPolicy(rawValue: permissions) else {
+                throw Failure(usage: "mount: '\(permissions)' is no policy: it must be persist, ignore or refuse")
+            }
+            options.permissions = policy
+        }
         options.borders = BorderCache(folder: CacheFolder.borders)
         return options
     }
@@ -131,6 +152,9 @@ struct MountCommand: ParsableCommand {
     private var words: [String] {
         var words = ["mount", "--foreground", "--ready-descriptor=\(BackgroundMount.readyDescriptor)"]
         if allowOther { words.append("--allow-other") }
+        if readOnly { words.append("--read-only") }
+        if let permissions { words.append("--permissions=\(permissions)") }
+        if let journal { words.append("--journal=\(AbsolutePath.of(journal))") }
         if let chunkSize { words.append("--chunk-size=\(chunkSize)") }
         if let format { words.append("--format=\(format)") }
         if let metadataTtl { words.append("--metadata-ttl=\(metadataTtl)") }
@@ -149,10 +173,12 @@ struct MountCommand: ParsableCommand {
         LoggingSystem.bootstrap { _ in MessageLog() }
         signal(SIGPIPE, SIG_IGN)
         let source = try engineSource()
+        var options = options
+        if !readOnly { options.journal = try openJournal() }
         let engine = Engine(source, options: options, logger: Logger(label: "objfs"))
         let session: Session
         do throws(SessionError) {
-            let sessionOptions = SessionOptions(source: sourceURL, subtype: "objfs", allowsOthers: allowOther)
+            let sessionOptions = SessionOptions(source: sourceURL, subtype: "objfs", allowsOthers: allowOther, isReadOnly: readOnly)
             session = try Session(engine, at: AbsolutePath.of(directory), options: sessionOptions) {
                 readiness.tellReady()
             }
@@ -160,6 +186,21 @@ struct MountCommand: ParsableCommand {
             throw MountError("\(directory): \(error.description)", hint: "objfs doctor tells what this user may mount")
         }
         session.run(handlesSignals: true)
+    }
+
+    private func openJournal() throws(MountError) -> Journal {
+        guard let folder = journal ?? CacheFolder.journal else {
+            throw MountError(
+                "there is no folder for what is being written",
+                hint: "name one by --journal, or give --read-only")
+        }
+        do throws(Errno) {
+            return try Journal(root: folder)
+        } catch {
+            throw MountError(
+                "\(folder): what is being written can't be kept there: \(error)",
+                hint: "name another folder by --journal, or give --read-only")
+        }
     }
 
     /// What is to be mounted, after it has answered once: a mount that can't be read should not be there.

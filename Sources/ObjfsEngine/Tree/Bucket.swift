@@ -1,17 +1,32 @@
 import Storage
 import Synchronization
+import Threads
+import VFS
 
-/// One bucket that is mounted: its store, and what is known of its keys.
+/// One bucket that is mounted: its store, what is known of its keys, and its files that were changed here.
 final class Bucket: Sendable {
     /// Its name in the account; empty where the bucket is the whole mount.
     let name: String
     let store: any ObjectStore
     let listings: Listings
+    let attributes = AttributeCache()
     private let retired = Mutex<Set<Version>>([])
+    private let changes = Mutex(Changes())
+    private let lacksPartCopies = Atomic(false)
 
     private struct Version: Hashable {
         let key: ObjectKey
         let etag: ETag
+    }
+
+    /// What this mount knows that the store's listing may not.
+    private struct Changes {
+        /// The files that were changed here and have an inode number.
+        var files: [ObjectKey: LiveFile] = [:]
+        /// Folders, by their prefix, that were there and may have nothing in them by now.
+        var folders: Set<ObjectKey> = []
+        /// What the markers of folders carry.
+        var metadata: [ObjectKey: FileMetadata] = [:]
     }
 
     init(name: String, store: any ObjectStore, options: EngineOptions) {
@@ -42,6 +57,96 @@ final class Bucket: Sendable {
     func isRetired(_ object: ObjectInfo) -> Bool {
         retired.withLock { versions in
             !versions.isEmpty && versions.contains(Version(key: object.key, etag: object.etag))
+        }
+    }
+
+    /// Whether the store said that it can't copy parts.
+    var copiesNoParts: Bool { lacksPartCopies.load(ordering: .relaxed) }
+    func noteNoPartCopies() { lacksPartCopies.store(true, ordering: .relaxed) }
+
+    // MARK: Files that were changed here
+
+    /// The file of a key that was changed here, if there is one.
+    func file(_ key: ObjectKey) -> LiveFile? { changes.withLock { $0.files[key] } }
+
+    /// The file of a key, made by `make` if there is none that `isRight`.
+    func file(
+        _ key: ObjectKey, if isRight: (LiveFile) -> Bool = { _ in true }, orMake make: () -> LiveFile
+    ) -> LiveFile {
+        changes.withLock { changes in
+            if let file = changes.files[key], isRight(file) { return file }
+            let file = make()
+            changes.files[key] = file
+            return file
+        }
+    }
+
+    /// Forgets that a file was changed here.
+    func drop(_ file: LiveFile) {
+        let key = file.key
+        changes.withLock { changes in
+            if changes.files[key] === file { changes.files[key] = nil }
+        }
+    }
+
+    /// Gives a file another key; one that had it loses it, and is returned.
+    func move(_ file: LiveFile, to key: ObjectKey) -> LiveFile? {
+        let old = file.key
+        return changes.withLock { changes in
+            if changes.files[old] === file { changes.files[old] = nil }
+            let previous = changes.files.updateValue(file, forKey: key)
+            file.state.update { $0.key = key }
+            return previous === file ? nil : previous
+        }
+    }
+
+    /// All files that were changed here whose keys begin so.
+    func files(below prefix: String) -> [LiveFile] {
+        changes.withLock { changes in
+            changes.files.filter { $0.key.string.beginsWithBytes(of: prefix) }.map(\.value)
+        }
+    }
+
+    // MARK: Folders
+
+    /// Remembers that a folder is there, whether or not the store has anything in it.
+    func keepFolder(_ prefix: String) {
+        guard !prefix.isEmpty else { return }
+        _ = changes.withLock { $0.folders.insert(ObjectKey(prefix)) }
+    }
+
+    func hasFolder(_ prefix: String) -> Bool { changes.withLock { $0.folders.contains(ObjectKey(prefix)) } }
+
+    /// Forgets a folder and all that was in it.
+    func dropFolder(_ prefix: String) {
+        changes.withLock { changes in
+            changes.folders = changes.folders.filter { !$0.string.beginsWithBytes(of: prefix) }
+            changes.metadata = changes.metadata.filter { !$0.key.string.beginsWithBytes(of: prefix) }
+        }
+    }
+
+    /// What the marker of a folder carries, if it was asked for.
+    func metadata(ofFolder prefix: String) -> FileMetadata? { changes.withLock { $0.metadata[ObjectKey(prefix)] } }
+
+    func note(_ metadata: FileMetadata, ofFolder prefix: String) {
+        changes.withLock { changes in
+            if changes.metadata.count >= 100_000 { changes.metadata.removeAll() }
+            changes.metadata[ObjectKey(prefix)] = metadata
+        }
+    }
+
+    /// The names of a folder that the store's listing may lack: of files not stored yet, and of folders without keys.
+    func unlisted(in prefix: String) -> [(name: String, file: LiveFile?)] {
+        changes.withLock { changes in
+            var names: [(name: String, file: LiveFile?)] = []
+            for (key, file) in changes.files where key.folder == ObjectKey(prefix) && file.isUnstored {
+                names.append((key.string.droppingBytes(prefix.utf8.count), file))
+            }
+            for key in changes.folders where key.folder == ObjectKey(prefix) {
+                let path = String(decoding: key.string.utf8.dropLast(), as: UTF8.self)
+                names.append((path.droppingBytes(prefix.utf8.count), nil))
+            }
+            return names.sorted { comesBefore($0.name, $1.name) }
         }
     }
 }

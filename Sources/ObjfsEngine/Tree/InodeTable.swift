@@ -10,6 +10,8 @@ final class InodeTable: Sendable {
     }
 
     private let rows: Mutex<[UInt64: Row]>
+    /// Numbers for what has none of its own: no fingerprint is as likely as another to be among them.
+    private let fresh = Atomic<UInt64>(1 << 63)
 
     init(root: Node) {
         rows = Mutex([Inode.root.rawValue: Row(node: root, references: 1)])
@@ -35,13 +37,37 @@ final class InodeTable: Sendable {
         rows.withLock { rows in Inode(rawValue: rows.number(for: node)) }
     }
 
-    /// Takes back some references; without any, the number stands for nothing.
-    func forget(_ inode: Inode, references: UInt64) {
-        guard inode != .root else { return }
+    /// A number that nothing has.
+    func unused() -> Inode {
+        while true {
+            let number = fresh.wrappingAdd(1, ordering: .relaxed).newValue
+            if rows.withLock({ $0[number] }) == nil { return Inode(rawValue: number) }
+        }
+    }
+
+    /// Lets a number stand for something else.
+    func replace(_ inode: Inode, by node: Node) {
+        rows.withLock { $0[inode.rawValue]?.node = node }
+    }
+
+    /// All that stands for something that `isWanted`.
+    func all(where isWanted: (Node) -> Bool) -> [(inode: Inode, node: Node)] {
         rows.withLock { rows in
-            guard var row = rows[inode.rawValue] else { return }
+            rows.compactMap { isWanted($0.value.node) ? (Inode(rawValue: $0.key), $0.value.node) : nil }
+        }
+    }
+
+    /// Takes back some references; without any, the number stands for nothing.
+    ///
+    /// - Returns: What the number stood for, if it does no longer.
+    @discardableResult
+    func forget(_ inode: Inode, references: UInt64) -> Node? {
+        guard inode != .root else { return nil }
+        return rows.withLock { rows in
+            guard var row = rows[inode.rawValue] else { return nil }
             row.references -= min(references, row.references)
             rows[inode.rawValue] = row.references == 0 ? nil : row
+            return row.references == 0 ? row.node : nil
         }
     }
 

@@ -5,6 +5,8 @@ import Synchronization
 enum Found: Sendable {
     case folder
     case object(ObjectInfo)
+    /// A file that was changed here.
+    case file(LiveFile)
 }
 
 /// What a name is, and until when that may be believed; `nil` where there is nothing.
@@ -24,6 +26,9 @@ final class Listings: Sendable {
         var names = 0
         /// At how many names those are looked for that are too old.
         var sweepAt = 20_000
+        /// Counts what was forgotten, and when each folder was last.
+        var changes: UInt64 = 0
+        var forgotten: [ObjectKey: UInt64] = [:]
     }
 
     /// What is known of the names of one folder.
@@ -49,11 +54,21 @@ final class Listings: Sendable {
         self.absenceTTL = absenceTTL
     }
 
-    /// Forgets what is known of the folder that a key is in.
+    /// Whether many single names of a folder were asked for lately.
+    func isBusy(_ folder: String) -> Bool {
+        state.withLock { ($0.folders[ObjectKey(folder)]?.questions ?? 0) > 8 }
+    }
+
+    /// Forgets what is known of the folder that a key is in; a marker is in the folder above its own.
     func forget(_ key: ObjectKey) {
-        let bytes = key.string.utf8
-        let folder = bytes.lastIndex(of: UInt8(ascii: "/")).map { bytes[...$0] } ?? bytes.prefix(0)
-        state.withLock { $0.remove(ObjectKey(String(decoding: folder, as: UTF8.self))) }
+        state.withLock { $0.forget(key.folder) }
+    }
+
+    /// Forgets all that is known.
+    func forgetAll() {
+        state.withLock { state in
+            for folder in Array(state.folders.keys) { state.forget(folder) }
+        }
     }
 }
 
@@ -204,6 +219,7 @@ extension Listings {
         _ request: ListingRequest, from lower: String, in folder: String
     ) throws(StorageError) -> Extent {
         let asked = ContinuousClock.now
+        let changes = state.withLock { $0.changes }
         var request = request
         var page = try store.list(request)
         while page.objects.isEmpty, page.prefixes.isEmpty, let next = page.next {
@@ -211,7 +227,11 @@ extension Listings {
             page = try store.list(request)
         }
         let extent = Extent(page, answering: request, from: lower, asked: asked)
-        state.withLock { $0.add(extent, to: ObjectKey(folder), now: asked, ttl: ttl, limit: Self.limit) }
+        state.withLock { state in
+            // The store may have answered before something was changed here that is forgotten by now.
+            guard state.forgotten[ObjectKey(folder)] ?? 0 <= changes else { return }
+            state.add(extent, to: ObjectKey(folder), now: asked, ttl: ttl, limit: Self.limit)
+        }
         return extent
     }
 }
@@ -239,8 +259,11 @@ extension Listings.State {
         known.extents.insert(extent, at: place)
     }
 
-    fileprivate mutating func remove(_ folder: ObjectKey) {
+    fileprivate mutating func forget(_ folder: ObjectKey) {
         names -= folders.removeValue(forKey: folder)?.names ?? 0
+        changes += 1
+        if forgotten.count >= 10_000 { forgotten.removeAll() }
+        forgotten[folder] = changes
     }
 
     private mutating func removeExpired(_ now: ContinuousClock.Instant, _ ttl: Duration) {

@@ -1,4 +1,5 @@
 import Storage
+import VFS
 
 /// What an inode number stands for.
 ///
@@ -9,6 +10,8 @@ enum Node: Sendable {
     case account
     case folder(Folder)
     case object(ObjectVersion)
+    /// A file that was changed here, whatever version the store has.
+    case file(LiveFile)
     case chunkFolder(ChunkFolder)
     case chunk(ChunkFolder, Int64)
 }
@@ -39,10 +42,11 @@ extension Node {
         case (.folder(let left), .folder(let right)):
             left.bucket === right.bucket && sameBytes(left.prefix, right.prefix)
         case (.object(let left), .object(let right)): left.isSame(as: right)
+        case (.file(let left), .file(let right)): left === right
         case (.chunkFolder(let left), .chunkFolder(let right)): left.isSame(as: right)
         case (.chunk(let left, let index), .chunk(let right, let otherIndex)):
             index == otherIndex && left.isSame(as: right)
-        case (.account, _), (.folder, _), (.object, _), (.chunkFolder, _), (.chunk, _): false
+        case (.account, _), (.folder, _), (.object, _), (.file, _), (.chunkFolder, _), (.chunk, _): false
         }
     }
 
@@ -58,6 +62,7 @@ extension Node {
         case .object(let object):
             sum.add(tag: 2)
             sum.add(object)
+        case .file(let file): return file.inode.rawValue
         case .chunkFolder(let folder):
             sum.add(tag: 3)
             sum.add(folder)

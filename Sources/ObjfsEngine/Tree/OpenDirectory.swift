@@ -65,6 +65,17 @@ final class OpenDirectory: Sendable {
         }
         state.last = extent
         state.isComplete = extent.page.next == nil
+        if state.isComplete { addUnlisted(&state) }
+    }
+
+    /// Adds what was made here and the store's listing lacks.
+    private func addUnlisted(_ state: inout State) {
+        let unlisted = folder.bucket.unlisted(in: folder.prefix)
+        guard !unlisted.isEmpty else { return }
+        let known = Set(state.names.map { ObjectKey($0.name) })
+        for (name, file) in unlisted where !known.contains(ObjectKey(name)) {
+            state.names.append(ListedName(name: name, found: file.map(Found.file) ?? .folder, expires: .now + ttl))
+        }
     }
 
     private func add(_ key: String, _ found: Found, _ expires: ContinuousClock.Instant, _ state: inout State) {

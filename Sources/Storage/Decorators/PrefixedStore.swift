@@ -63,4 +63,43 @@ package struct PrefixedStore: ObjectStore {
     ) throws(StorageError) -> ObjectInfo {
         inner(try base.copy(outer(source), ifVersion: version, to: outer(target), attributes: attributes))
     }
+
+    // MARK: Objects written in parts
+
+    package var uploadLimits: UploadLimits { base.uploadLimits }
+
+    private func outer(_ upload: Upload) -> Upload { Upload(key: outer(upload.key), id: upload.id) }
+
+    private func inner(_ upload: Upload) -> Upload {
+        Upload(key: ObjectKey(inner(upload.key.string)), id: upload.id)
+    }
+
+    package func beginUpload(_ key: ObjectKey, attributes: ObjectAttributes) throws(StorageError) -> Upload {
+        inner(try base.beginUpload(outer(key), attributes: attributes))
+    }
+
+    package func writePart(
+        _ number: Int, of upload: Upload, _ body: ByteSlice
+    ) throws(StorageError) -> UploadedPart {
+        try base.writePart(number, of: outer(upload), body)
+    }
+
+    package func copyPart(
+        _ number: Int, of upload: Upload, from source: ObjectKey, range: Range<Int64>, ifVersion version: ETag
+    ) throws(StorageError) -> UploadedPart {
+        try base.copyPart(number, of: outer(upload), from: outer(source), range: range, ifVersion: version)
+    }
+
+    @discardableResult
+    package func complete(
+        _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
+    ) throws(StorageError) -> ObjectInfo {
+        inner(try base.complete(outer(upload), parts, condition: condition))
+    }
+
+    package func abort(_ upload: Upload) throws(StorageError) { try base.abort(outer(upload)) }
+
+    package func uploads(prefix: String) throws(StorageError) -> [Upload] {
+        try base.uploads(prefix: self.prefix + prefix).map(inner)
+    }
 }

@@ -57,6 +57,51 @@ package struct ReportingStore: ObjectStore {
         }
     }
 
+    // MARK: Objects written in parts
+
+    package var uploadLimits: UploadLimits { base.uploadLimits }
+
+    package func beginUpload(_ key: ObjectKey, attributes: ObjectAttributes) throws(StorageError) -> Upload {
+        try told("begin \(name)/\(key)") { () throws(StorageError) in
+            try base.beginUpload(key, attributes: attributes)
+        }
+    }
+
+    package func writePart(
+        _ number: Int, of upload: Upload, _ body: ByteSlice
+    ) throws(StorageError) -> UploadedPart {
+        try told("part \(number) of \(name)/\(upload.key) \(body.count) bytes") { () throws(StorageError) in
+            try base.writePart(number, of: upload, body)
+        }
+    }
+
+    package func copyPart(
+        _ number: Int, of upload: Upload, from source: ObjectKey, range: Range<Int64>, ifVersion version: ETag
+    ) throws(StorageError) -> UploadedPart {
+        let bytes = "\(range.lowerBound)..<\(range.upperBound)"
+        return try told("part \(number) of \(name)/\(upload.key) from \(source) \(bytes)") {
+            () throws(StorageError) in
+            try base.copyPart(number, of: upload, from: source, range: range, ifVersion: version)
+        }
+    }
+
+    @discardableResult
+    package func complete(
+        _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
+    ) throws(StorageError) -> ObjectInfo {
+        try told("complete \(name)/\(upload.key) of \(parts.count) parts") { () throws(StorageError) in
+            try base.complete(upload, parts, condition: condition)
+        }
+    }
+
+    package func abort(_ upload: Upload) throws(StorageError) {
+        try told("abort \(name)/\(upload.key)") { () throws(StorageError) in try base.abort(upload) }
+    }
+
+    package func uploads(prefix: String) throws(StorageError) -> [Upload] {
+        try told("uploads \(name)/\(prefix)") { () throws(StorageError) in try base.uploads(prefix: prefix) }
+    }
+
     private func told<Result>(
         _ call: String, _ body: () throws(StorageError) -> Result
     ) throws(StorageError) -> Result {

@@ -76,6 +76,60 @@ package final class RetryingStore: ObjectStore {
         }
     }
 
+    // MARK: Objects written in parts
+
+    package var uploadLimits: UploadLimits { base.uploadLimits }
+
+    package func beginUpload(_ key: ObjectKey, attributes: ObjectAttributes) throws(StorageError) -> Upload {
+        try persist { () throws(StorageError) in try base.beginUpload(key, attributes: attributes) }
+    }
+
+    package func writePart(
+        _ number: Int, of upload: Upload, _ body: ByteSlice
+    ) throws(StorageError) -> UploadedPart {
+        try persist { () throws(StorageError) in try base.writePart(number, of: upload, body) }
+    }
+
+    package func copyPart(
+        _ number: Int, of upload: Upload, from source: ObjectKey, range: Range<Int64>, ifVersion version: ETag
+    ) throws(StorageError) -> UploadedPart {
+        try persist { () throws(StorageError) in
+            try base.copyPart(number, of: upload, from: source, range: range, ifVersion: version)
+        }
+    }
+
+    @discardableResult
+    package func complete(
+        _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
+    ) throws(StorageError) -> ObjectInfo {
+        var attempts = 0
+        do throws(StorageError) {
+            return try persist { () throws(StorageError) in
+                attempts += 1
+                return try base.complete(upload, parts, condition: condition)
+            }
+        } catch {
+            // An earlier attempt, whose answer was lost, may have ended the upload.
+            guard attempts > 1, error.code == .notFound || error.code == .preconditionFailed else { throw error }
+            let size = parts.reduce(0) { $0 + $1.size }
+            guard let info = try? base.info(upload.key), info.size == size,
+                info.etag.string.hasSuffix("-\(parts.count)")
+            else {
+                throw StorageError(
+                    .unavailable, "the store failed, and it is not known whether the object was written", cause: error)
+            }
+            return info
+        }
+    }
+
+    package func abort(_ upload: Upload) throws(StorageError) {
+        try persist { () throws(StorageError) in try base.abort(upload) }
+    }
+
+    package func uploads(prefix: String) throws(StorageError) -> [Upload] {
+        try persist { () throws(StorageError) in try base.uploads(prefix: prefix) }
+    }
+
     /// Calls `body` until it succeeds, fails for good, or patience ends.
     private func persist<Result>(
         while mayRepeat: () -> Bool = { true }, _ body: () throws(StorageError) -> Result

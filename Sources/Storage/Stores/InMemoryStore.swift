@@ -13,6 +13,12 @@ package final class InMemoryStore: ObjectStore {
         /// Keys in order, or `nil` after one was added or removed.
         var order: [ObjectKey]?
         var versions: UInt64 = 0
+        var uploads: [Upload: OpenUpload] = [:]
+    }
+
+    fileprivate struct OpenUpload {
+        var attributes: ObjectAttributes
+        var parts: [Int: ByteSlice] = [:]
     }
 
     package let name: String
@@ -78,6 +84,60 @@ package final class InMemoryStore: ObjectStore {
         }
     }
 
+    // MARK: Objects written in parts
+
+    package var uploadLimits: UploadLimits { .s3 }
+
+    package func beginUpload(_ key: ObjectKey, attributes: ObjectAttributes) throws(StorageError) -> Upload {
+        state.withLock { state in
+            state.versions &+= 1
+            let upload = Upload(key: key, id: "u\(state.versions)")
+            state.uploads[upload] = OpenUpload(attributes: attributes)
+            return upload
+        }
+    }
+
+    package func writePart(
+        _ number: Int, of upload: Upload, _ body: ByteSlice
+    ) throws(StorageError) -> UploadedPart {
+        try state.withLock { state throws(StorageError) in try state.add(body, number, to: upload) }
+    }
+
+    package func copyPart(
+        _ number: Int, of upload: Upload, from source: ObjectKey, range: Range<Int64>, ifVersion version: ETag
+    ) throws(StorageError) -> UploadedPart {
+        try state.withLock { state throws(StorageError) in
+            guard let object = state.objects[source] else { throw .notFound() }
+            guard object.info.etag == version else { throw .changed() }
+            guard !range.isEmpty, range.lowerBound >= 0, range.upperBound <= object.info.size else {
+                throw StorageError(.invalid, "the range is not inside the object")
+            }
+            return try state.add(object.body[Int(range.lowerBound)..<Int(range.upperBound)], number, to: upload)
+        }
+    }
+
+    @discardableResult
+    package func complete(
+        _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
+    ) throws(StorageError) -> ObjectInfo {
+        try state.withLock { state throws(StorageError) in
+            try state.check(condition, of: upload.key)
+            let (body, attributes) = try state.assemble(upload, parts, smallest: uploadLimits.smallestPart)
+            state.uploads[upload] = nil
+            return state.put(upload.key, body, attributes, parts: parts.count)
+        }
+    }
+
+    package func abort(_ upload: Upload) throws(StorageError) {
+        state.withLock { $0.uploads[upload] = nil }
+    }
+
+    package func uploads(prefix: String) throws(StorageError) -> [Upload] {
+        state.withLock { state in
+            state.uploads.keys.filter { $0.key.string.utf8.starts(with: prefix.utf8) }.sorted { $0.key < $1.key }
+        }
+    }
+
     private func object(_ key: ObjectKey) throws(StorageError) -> Object {
         guard let object = state.withLock({ $0.objects[key] }) else { throw .notFound() }
         return object
@@ -99,10 +159,41 @@ extension InMemoryStore.State {
         }
     }
 
-    fileprivate mutating func put(_ key: ObjectKey, _ body: ByteSlice, _ attributes: ObjectAttributes) -> ObjectInfo {
+    fileprivate mutating func add(
+        _ body: ByteSlice, _ number: Int, to upload: Upload
+    ) throws(StorageError) -> UploadedPart {
+        guard uploads[upload] != nil else { throw StorageError(.notFound, "no such upload") }
+        guard 1...UploadLimits.s3.parts ~= number else { throw StorageError(.invalid, "no part has such a number") }
+        uploads[upload]?.parts[number] = body
+        return UploadedPart(number: number, etag: ETag("p\(number)-\(body.count)"), size: Int64(body.count))
+    }
+
+    fileprivate func assemble(
+        _ upload: Upload, _ parts: [UploadedPart], smallest: Int64
+    ) throws(StorageError) -> (ByteSlice, ObjectAttributes) {
+        guard let open = uploads[upload] else { throw StorageError(.notFound, "no such upload") }
+        guard !parts.isEmpty else { throw StorageError(.invalid, "an object has one part at least") }
+        var bytes: [UInt8] = []
+        for (index, part) in parts.enumerated() {
+            guard let body = open.parts[part.number], Int64(body.count) == part.size,
+                index == 0 || parts[index - 1].number < part.number
+            else {
+                throw StorageError(.invalid, "part \(part.number) is missing, or out of order")
+            }
+            guard index == parts.count - 1 || part.size >= smallest else {
+                throw StorageError(.invalid, "part \(part.number) is too small")
+            }
+            body.withUnsafeBytes { bytes.append(contentsOf: $0) }
+        }
+        return (ByteSlice(bytes), open.attributes)
+    }
+
+    fileprivate mutating func put(
+        _ key: ObjectKey, _ body: ByteSlice, _ attributes: ObjectAttributes, parts: Int? = nil
+    ) -> ObjectInfo {
         versions &+= 1
         let info = ObjectInfo(
-            key: key, size: Int64(body.count), etag: ETag("v\(versions)"),
+            key: key, size: Int64(body.count), etag: ETag("v\(versions)" + (parts.map { "-\($0)" } ?? "")),
             modified: Timestamp(seconds: 1_700_000_000 + Int64(truncatingIfNeeded: versions)), attributes: attributes)
         if objects.updateValue(InMemoryStore.Object(info: info, body: body), forKey: key) == nil { order = nil }
         return info

@@ -51,7 +51,7 @@ final class DirectoryFile {
         }
     }
 
-    private func refuseChange(since info: ObjectInfo) throws(StorageError) {
+    func refuseChange(since info: ObjectInfo) throws(StorageError) {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw StorageError(errno: errno) }
         guard ETag(status) == info.etag else { throw .changed() }
@@ -92,7 +92,8 @@ final class DirectoryFile {
         }
     }
 
-    private func attributes() -> ObjectAttributes {
+    /// What the object carries.
+    func attributes() -> ObjectAttributes {
         var attributes = ObjectAttributes()
         let count = flistxattr(descriptor, nil, 0)
         guard count > 0 else { return attributes }

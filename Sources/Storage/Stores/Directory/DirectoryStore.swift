@@ -88,7 +88,7 @@ package final class DirectoryStore: ObjectStore {
         }
     }
 
-    private func openRoot() throws(StorageError) -> DirectoryRoot {
+    func openRoot() throws(StorageError) -> DirectoryRoot {
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else {
             let number = errno

@@ -1,0 +1,93 @@
+import Storage
+import SystemPackage
+import Threads
+import VFS
+
+/// What objects carry, which listings do not tell: asked for one at a time, or for a whole page at once.
+///
+/// A name that is looked up by itself is asked about. When a folder is listed, the object that was written last is:
+/// if it carries what file systems write, all are asked about, and if not, none is. So a folder of plain data
+/// costs one request more, however many objects it has.
+extension Engine {
+    /// An object with what it carries, as far as that is wanted.
+    ///
+    /// - Parameter alone: Whether the name was looked up by itself.
+    func described(_ object: ObjectVersion, alone: Bool) throws(StorageError) -> ObjectVersion {
+        guard options.permissions == .persist, object.info.attributes == nil else { return object }
+        let bucket = object.bucket
+        if let known = bucket.attributes.attributes(of: object.info) { return object.carrying(known) }
+        let isAttributed = bucket.attributes.isAttributed(object.key.folder)
+        guard isAttributed != false || (alone && !bucket.listings.isBusy(object.key.folder.string)) else {
+            return object
+        }
+        guard let info = try asked(object) else { return object }
+        return object.carrying(info.attributes ?? ObjectAttributes())
+    }
+
+    /// Asks what an object carries; `nil` if it is not that version any more, or may not be asked.
+    private func asked(_ object: ObjectVersion) throws(StorageError) -> ObjectInfo? {
+        do throws(StorageError) {
+            let info = try object.bucket.store.info(object.key)
+            guard info.etag == object.info.etag else { return nil }
+            let attributes = info.attributes ?? ObjectAttributes()
+            // Remembered under the time that listings tell, which may be finer.
+            object.bucket.attributes.remember(object.carrying(attributes).info)
+            if attributes.metadata["mode"] == nil { object.bucket.attributes.notePlain(object.key.folder) }
+            return info
+        } catch {
+            guard error.code == .accessDenied || error.code == .notFound else { throw error }
+            return nil
+        }
+    }
+
+    /// Asks about the objects of a page of a folder, if its newest carries what file systems write.
+    func describe(_ names: ArraySlice<ListedName>, in folder: Folder) throws(StorageError) {
+        guard options.permissions == .persist else { return }
+        let objects = names.compactMap { listed -> ObjectVersion? in
+            guard case .object(let info) = listed.found, info.attributes == nil else { return nil }
+            return ObjectVersion(bucket: folder.bucket, info: info)
+        }.filter { folder.bucket.attributes.attributes(of: $0.info) == nil }
+        guard let newest = objects.max(by: { $0.info.modified < $1.info.modified }) else { return }
+        let key = ObjectKey(folder.prefix)
+        if folder.bucket.attributes.isAttributed(key) == nil { _ = try asked(newest) }
+        guard folder.bucket.attributes.isAttributed(key) == true else { return }
+        let state = Monitor((open: objects.count, failure: StorageError?.none))
+        for object in objects {
+            searchers.submit { [self] in
+                let result = Result { () throws(StorageError) in _ = try asked(object) }
+                state.update { state in
+                    state.open -= 1
+                    if case .failure(let error) = result { state.failure = error }
+                }
+            }
+        }
+        if let failure = state.wait(for: { $0.open == 0 ? .some($0.failure) : nil }) { throw failure }
+    }
+
+    /// Asks what the marker of a folder carries, and takes note of it.
+    func describe(_ folder: Folder, alone: Bool) throws(StorageError) {
+        guard options.permissions == .persist, !folder.prefix.isEmpty else { return }
+        let parent = ObjectKey(folder.prefix).folder
+        let isAttributed = folder.bucket.attributes.isAttributed(parent)
+        guard isAttributed == true || (alone && !folder.bucket.listings.isBusy(parent.string)) else { return }
+        do throws(StorageError) {
+            let info = try folder.bucket.store.info(ObjectKey(folder.prefix))
+            folder.bucket.note(FileMetadata(info.attributes ?? ObjectAttributes()), ofFolder: folder.prefix)
+        } catch {
+            switch error.code {
+            case .notFound, .accessDenied, .invalid, .unsupported: return
+            default: throw error
+            }
+        }
+    }
+}
+
+extension ObjectVersion {
+    /// The same with what it carries.
+    func carrying(_ attributes: ObjectAttributes) -> ObjectVersion {
+        ObjectVersion(
+            bucket: bucket,
+            info: ObjectInfo(
+                key: info.key, size: info.size, etag: info.etag, modified: info.modified, attributes: attributes))
+    }
+}

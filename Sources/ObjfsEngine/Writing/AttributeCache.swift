@@ -1,0 +1,61 @@
+import Storage
+import Synchronization
+
+/// What objects carry, as far as it was asked for: listings do not tell it.
+final class AttributeCache: Sendable {
+    private struct Version: Hashable {
+        let key: ObjectKey
+        let etag: ETag
+        let modified: Timestamp
+    }
+
+    private struct State {
+        var known: [Version: ObjectAttributes] = [:]
+        /// Whether the objects of a folder carry what file systems write, by its prefix.
+        var folders: [ObjectKey: Bool] = [:]
+    }
+
+    private let state = Mutex(State())
+    private static let limit = 200_000
+
+    /// What a version carries, if it is known.
+    func attributes(of object: ObjectInfo) -> ObjectAttributes? {
+        if let attributes = object.attributes { return attributes }
+        let version = Version(key: object.key, etag: object.etag, modified: object.modified)
+        return state.withLock { $0.known[version] }
+    }
+
+    /// Remembers what the store said.
+    func remember(_ object: ObjectInfo) {
+        guard let attributes = object.attributes else { return }
+        state.withLock { state in
+            if state.known.count >= Self.limit { state.known.removeAll() }
+            state.known[Version(key: object.key, etag: object.etag, modified: object.modified)] = attributes
+            if attributes.metadata["mode"] != nil { state.folders[object.key.folder] = true }
+        }
+    }
+
+    /// Whether the objects of a folder carry what file systems write; `nil` if none was asked for yet.
+    func isAttributed(_ folder: ObjectKey) -> Bool? { state.withLock { $0.folders[folder] } }
+
+    /// Notes that an object of a folder carries nothing that file systems write.
+    func notePlain(_ folder: ObjectKey) {
+        state.withLock { state in
+            if state.folders.count >= Self.limit { state.folders.removeAll() }
+            if state.folders[folder] == nil { state.folders[folder] = false }
+        }
+    }
+}
+
+extension ObjectKey {
+    /// What the keys of the folder begin with that this key is in; a marker is in the folder above its own.
+    var folder: ObjectKey {
+        let bytes = string.utf8.hasSlashAtEnd ? string.utf8.dropLast() : string.utf8[...]
+        let end = bytes.lastIndex(of: UInt8(ascii: "/")).map { bytes.index(after: $0) } ?? bytes.startIndex
+        return ObjectKey(String(decoding: bytes[..<end], as: UTF8.self))
+    }
+}
+
+extension String.UTF8View {
+    fileprivate var hasSlashAtEnd: Bool { last == UInt8(ascii: "/") }
+}

@@ -1,0 +1,298 @@
+import Bytes
+import Storage
+import SystemPackage
+import Threads
+
+/// Makes an object of a draft: by one request if it is small, in parts if it is large.
+///
+/// Parts that are those of the base are copied inside the store; parts that were sent already are not sent again.
+struct Commit {
+    let draft: Draft
+    let key: ObjectKey
+    let attributes: ObjectAttributes
+    let condition: WriteCondition
+    let budget: MemoryBudget
+    let pool: WorkerPool
+
+    private var store: any ObjectStore { draft.bucket.store }
+
+    /// Writes the object, and makes it the draft's base.
+    ///
+    /// What is written to the draft meanwhile stays for the next time.
+    func run() throws(StorageError) -> ObjectInfo {
+        let (size, generation) = draft.state.withLock { state in
+            state.since = RangeSet()
+            state.sinceSize = .max
+            return (state.size, state.generation)
+        }
+        do throws(StorageError) {
+            let info = size <= PartGrid.single ? try writeWhole(size) : try writeParts(size)
+            finish(info, generation)
+            return info
+        } catch {
+            draft.state.withLock { $0.since = nil }
+            throw error
+        }
+    }
+
+    private func finish(_ info: ObjectInfo, _ generation: UInt64) {
+        draft.state.update { state in
+            state.base = ObjectVersion(bucket: draft.bucket, info: info)
+            state.baseEnd = min(info.size, state.sinceSize)
+            state.dirty = state.since ?? RangeSet()
+            state.since = nil
+            state.gone = RangeSet()
+            state.stored = generation
+            state.streamed = StreamedParts()
+            // It is what was sent before that the next parts would follow on.
+            state.streamed.next = StreamedParts.most
+        }
+        // If the log can't tell, a recovery sends more than it must, or finds that the object has changed.
+        try? draft.file.note(base: info, end: info.size)
+        try? draft.file.noteNoUpload()
+    }
+
+    // MARK: One request
+
+    private func writeWhole(_ size: Int64) throws(StorageError) -> ObjectInfo {
+        giveUpParts()
+        let buffer = budget.buffer(Int(size))
+        let memory = UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<Int(size)])
+        try draft.fill(memory, from: 0)
+        return try conditionally { (condition) throws(StorageError) in
+            try store.write(key, ByteSlice(buffer, 0..<Int(size)), attributes: attributes, condition: condition)
+        }
+    }
+
+    /// Writes under the condition; where the store can't check it, by a look beforehand.
+    private func conditionally(
+        _ write: (WriteCondition) throws(StorageError) -> ObjectInfo
+    ) throws(StorageError) -> ObjectInfo {
+        do throws(StorageError) {
+            return try write(condition)
+        } catch {
+            guard error.code == .unsupported, condition != .always else { throw error }
+        }
+        var current: ObjectInfo?
+        do throws(StorageError) {
+            current = try store.info(key)
+        } catch {
+            guard error.code == .notFound else { throw error }
+        }
+        let holds =
+            switch condition {
+            case .always: true
+            case .absent: current == nil
+            case .unchanged(let version): current?.etag == version
+            }
+        guard holds else { throw StorageError(.preconditionFailed, "the object has changed") }
+        return try write(.always)
+    }
+
+    // MARK: Parts
+
+    private func writeParts(_ size: Int64) throws(StorageError) -> ObjectInfo {
+        let sender = PartSender(draft: draft, key: key, attributes: attributes, budget: budget)
+        let (upload, begun) = try sender.upload()
+        var parts: [UploadedPart] = []
+        do throws(StorageError) {
+            do throws(StorageError) {
+                parts = try send(size, sender, upload)
+            } catch {
+                guard error.code == .unsupported, !draft.bucket.copiesNoParts else { throw error }
+                draft.bucket.noteNoPartCopies()
+                parts = try send(size, sender, upload)
+            }
+        } catch {
+            // Parts that came through are kept for the next try, unless the service does not know of the upload.
+            if error.code == .notFound { giveUpParts() }
+            throw error
+        }
+        let info = try conditionally { (condition) throws(StorageError) in
+            try store.complete(upload, parts, condition: condition)
+        }
+        guard begun != attributes else { return info }
+        // They were changed after the upload had begun, which fixes them.
+        return try store.copy(key, ifVersion: info.etag, to: key, attributes: attributes)
+    }
+
+    /// A stretch of the object that becomes one part.
+    private enum Step {
+        case done(UploadedPart)
+        case send(Int)
+        case copy(Int, Range<Int64>)
+    }
+
+    private func send(
+        _ size: Int64, _ sender: PartSender, _ upload: Upload
+    ) throws(StorageError) -> [UploadedPart] {
+        sender.waitForAll()
+        let steps = plan(size)
+        let results = Monitor((parts: [UploadedPart](), failure: StorageError?.none, open: steps.count))
+        for step in steps {
+            pool.submit { [self] in
+                let hasFailed = results.withLock { $0.failure != nil }
+                let result = Result { () throws(StorageError) in
+                    guard !hasFailed else { throw StorageError(.cancelled, "another part failed") }
+                    return try part(step, size, sender, upload)
+                }
+                results.update { state in
+                    state.open -= 1
+                    switch result {
+                    case .success(let part): state.parts.append(part)
+                    case .failure(let error): state.failure = state.failure ?? error
+                    }
+                }
+            }
+        }
+        let (parts, failure) = results.wait { $0.open == 0 ? ($0.parts, $0.failure) : nil }
+        if let failure { throw failure }
+        return parts.sorted { $0.number < $1.number }
+    }
+
+    private func part(
+        _ step: Step, _ size: Int64, _ sender: PartSender, _ upload: Upload
+    ) throws(StorageError) -> UploadedPart {
+        switch step {
+        case .done(let part): return part
+        case .send(let index): return try sender.send(index, size: size)
+        case .copy(let index, let range):
+            guard let base = draft.state.withLock({ $0.base }) else {
+                return try sender.send(index, size: size)
+            }
+            return try store.copyPart(
+                index + 1, of: upload, from: base.key, range: range, ifVersion: base.info.etag)
+        }
+    }
+
+    private func plan(_ size: Int64) -> [Step] {
+        let cells = PartGrid.ranges(of: size)
+        return draft.state.withLock { state in
+            var steps: [Step] = []
+            for (index, range) in cells.enumerated() {
+                if case .sent(let part) = state.streamed.parts[index], part.size == Int64(range.count) {
+                    steps.append(.done(part))
+                } else if state.isOfBase(range), !draft.bucket.copiesNoParts {
+                    if case .copy(let first, let run) = steps.last, run.upperBound == range.lowerBound,
+                        range.upperBound - run.lowerBound <= store.uploadLimits.largestPart
+                    {
+                        steps[steps.count - 1] = .copy(first, run.lowerBound..<range.upperBound)
+                    } else {
+                        steps.append(.copy(index, range))
+                    }
+                } else {
+                    steps.append(.send(index))
+                }
+            }
+            return steps
+        }
+    }
+
+    /// Gives up what was sent of an upload that is of no use.
+    private func giveUpParts() {
+        PartSender(draft: draft, key: key, attributes: attributes, budget: budget).giveUp()
+    }
+}
+
+/// Sends parts of a draft.
+struct PartSender: Sendable {
+    let draft: Draft
+    let key: ObjectKey
+    let attributes: ObjectAttributes
+    let budget: MemoryBudget
+
+    private var store: any ObjectStore { draft.bucket.store }
+
+    /// The upload of the draft, begun if need be, and the attributes it was begun with.
+    func upload() throws(StorageError) -> (Upload, ObjectAttributes) {
+        let known: (Upload, ObjectAttributes)? = draft.state.wait { state in
+            switch state.streamed.begin {
+            case .begun(let upload, let attributes): return .some((upload, attributes))
+            case .beginning: return nil
+            case .no:
+                state.streamed.begin = .beginning
+                return .some(nil)
+            }
+        }
+        if let known { return known }
+        do throws(StorageError) {
+            let upload = try store.beginUpload(key, attributes: attributes)
+            draft.state.update { $0.streamed.begin = .begun(upload, attributes) }
+            // Without the line the upload is found by nobody after a crash, which is no reason not to go on.
+            try? draft.file.note(upload: upload)
+            return (upload, attributes)
+        } catch {
+            draft.state.update { $0.streamed.begin = .no }
+            throw error
+        }
+    }
+
+    /// Sends one part, as it is now.
+    ///
+    /// - Parameter size: Where the file ends.
+    func send(_ index: Int, size: Int64 = .max) throws(StorageError) -> UploadedPart {
+        let range = PartGrid.range(index).clamped(to: 0..<size)
+        let (upload, _) = try upload()
+        draft.state.withLock { $0.streamed.parts[index] = .sending(isSpoilt: false) }
+        do throws(StorageError) {
+            let buffer = budget.buffer(range.count)
+            try draft.fill(
+                UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<range.count]), from: range.lowerBound)
+            let part = try store.writePart(index + 1, of: upload, ByteSlice(buffer, 0..<range.count))
+            draft.state.update { $0.streamed.ended(index, with: part) }
+            return part
+        } catch {
+            draft.state.update { $0.streamed.ended(index, with: nil) }
+            throw error
+        }
+    }
+
+    /// Sends a part while the file is still being written; a failure that will not pass is told to the writer.
+    func sendAhead(_ index: Int) {
+        do throws(StorageError) {
+            _ = try send(index)
+            freeDisk(PartGrid.range(index), index)
+        } catch {
+            guard !error.isTransient else { return }
+            let reason = Errno(error)
+            draft.state.update { $0.streamed.failure = reason }
+        }
+    }
+
+    /// Gives the disk back what a sent part takes, where there is little room left.
+    private func freeDisk(_ range: Range<Int64>, _ index: Int) {
+        guard draft.journal.room < draft.journal.reserve else { return }
+        draft.state.withLock { state in
+            guard case .sent = state.streamed.parts[index] else { return }
+            state.staged.remove(contentsOf: range)
+            state.gone.insert(contentsOf: range)
+            draft.file.punch(range)
+        }
+    }
+
+    /// Waits until no part is on its way.
+    func waitForAll() {
+        draft.state.wait { $0.streamed.sending == 0 ? () : nil }
+    }
+
+    /// Gives up what was sent.
+    func giveUp() {
+        waitForAll()
+        let upload: Upload? = draft.state.withLock { state in
+            defer {
+                let next = state.streamed.next
+                state.streamed = StreamedParts()
+                state.streamed.next = next
+            }
+            if case .begun(let upload, _) = state.streamed.begin { return upload }
+            return nil
+        }
+        guard let upload else { return }
+        do throws(StorageError) {
+            try store.abort(upload)
+            try? draft.file.noteNoUpload()
+        } catch {
+            // The log still names it, and the next start tries again.
+        }
+    }
+}

@@ -1,0 +1,326 @@
+import Bytes
+import Glibc
+import Storage
+import SystemPackage
+import Threads
+
+/// The content of a file that is being changed: what was written, over what the store has.
+///
+/// Bytes that were written are in the staged file. The rest comes from a version of the object, its *base*, below
+/// `baseEnd`; all else is zeros.
+final class Draft: Sendable {
+    struct State {
+        var size: Int64 = 0
+        var base: ObjectVersion?
+        /// How much of the base still counts; less than its size after the file was cut.
+        var baseEnd: Int64 = 0
+        /// What the staged file has.
+        var staged = RangeSet<Int64>()
+        /// What differs from the base.
+        var dirty = RangeSet<Int64>()
+        /// What was sent and is no longer in the staged file, for the disk was full.
+        var gone = RangeSet<Int64>()
+        /// Counts changes of any kind.
+        var generation: UInt64 = 0
+        /// The generation that the store has.
+        var stored: UInt64 = 0
+        /// What was written since a commit began; `nil` if there is none.
+        var since: RangeSet<Int64>?
+        /// The smallest size since a commit began.
+        var sinceSize: Int64 = .max
+        var streamed = StreamedParts()
+        /// Where the last write ended.
+        var position: Int64 = 0
+    }
+
+    let file: StagedFile
+    let journal: Journal
+    let state: Monitor<State>
+    let bucket: Bucket
+
+    /// Makes a draft whose content is that of a version, or nothing.
+    ///
+    /// - Parameter isChanged: Whether this alone is a change: a file that is new, or was cut to nothing.
+    init(
+        _ file: StagedFile, journal: Journal, bucket: Bucket, base: ObjectVersion?, isChanged: Bool
+    ) throws(Errno) {
+        self.file = file
+        self.journal = journal
+        self.bucket = bucket
+        var state = State()
+        state.base = base
+        state.size = base?.info.size ?? 0
+        state.baseEnd = state.size
+        if isChanged { state.generation = 1 }
+        self.state = Monitor(state)
+        try file.note(base: base?.info, end: base?.info.size ?? 0)
+        try file.note(size: base?.info.size ?? 0)
+    }
+
+    var size: Int64 { state.withLock { $0.size } }
+
+    /// Whether there is something that the store does not have.
+    var isDirty: Bool { state.withLock { $0.generation != $0.stored } }
+
+    // MARK: Changing
+
+    /// Writes bytes at an offset.
+    ///
+    /// - Returns: A part that has all its bytes now and should be sent, if the file is written in order.
+    func write(_ bytes: ByteSlice, at offset: Int64) throws(Errno) -> Int? {
+        guard offset >= 0, !bytes.isEmpty else { return nil }
+        let (end, overflow) = offset.addingReportingOverflow(Int64(bytes.count))
+        guard !overflow, end <= bucket.store.uploadLimits.largestObject else { throw .fileTooLarge }
+        let range = offset..<end
+        return try state.withLock { state throws(Errno) in
+            guard state.streamed.mayChange(range, gone: state.gone) else { throw .noSpace }
+            if let failure = state.streamed.failure { throw failure }
+            try bytes.withUnsafeBytes { (memory) throws(Errno) in try file.write(memory, at: offset) }
+            state.staged.insert(contentsOf: range)
+            state.dirty.insert(contentsOf: range)
+            state.since?.insert(contentsOf: range)
+            state.generation += 1
+            if end > state.size {
+                state.size = end
+                try file.note(size: end)
+            }
+            state.streamed.spoil(range)
+            defer { state.position = end }
+            return state.position == offset ? state.nextPart(at: end) : nil
+        }
+    }
+
+    /// Cuts the file, or makes it longer by zeros.
+    func truncate(to size: Int64) throws(Errno) {
+        guard size <= bucket.store.uploadLimits.largestObject else { throw .fileTooLarge }
+        try state.withLock { state throws(Errno) in
+            if size < state.size {
+                guard state.gone.ranges.allSatisfy({ $0.upperBound <= size }) || size == 0 else { throw .noSpace }
+                if size == 0 { state.startOver() }
+                try file.truncate(to: size)
+                let lost = size..<Int64.max
+                state.staged.remove(contentsOf: lost)
+                state.dirty.remove(contentsOf: lost)
+                state.since?.remove(contentsOf: lost)
+                state.streamed.spoil(lost)
+                state.baseEnd = min(state.baseEnd, size)
+                state.sinceSize = min(state.sinceSize, size)
+                try file.note(base: state.base?.info, end: state.baseEnd)
+            } else {
+                // A last part that ended at the old size goes on now.
+                state.streamed.spoil(state.size..<max(size, state.size + 1))
+            }
+            state.size = size
+            state.generation += 1
+            try file.note(size: size)
+        }
+    }
+
+    // MARK: Reading
+
+    /// A stretch of the file, and where its bytes are.
+    enum Piece {
+        case staged(Range<Int64>)
+        case base(ObjectVersion, Range<Int64>)
+        case zeros(Range<Int64>)
+        case gone(Range<Int64>)
+    }
+
+    /// Where the bytes of a range are, in order; what lies past the end is left out.
+    func pieces(_ range: Range<Int64>) -> [Piece] {
+        state.withLock { $0.pieces(range.clamped(to: 0..<$0.size)) }
+    }
+
+    /// Reads bytes, fewer only at the end of the file.
+    ///
+    /// - Parameter readBase: Reads bytes of the base.
+    func read(
+        _ range: Range<Int64>, readBase: (ObjectVersion, Range<Int64>) throws(Errno) -> [ByteSlice]
+    ) throws(Errno) -> [ByteSlice] {
+        var slices: [ByteSlice] = []
+        for piece in pieces(range) {
+            switch piece {
+            case .staged(let range):
+                let buffer = Buffer(count: range.count)
+                try file.read(range.lowerBound, into: buffer.memory)
+                slices.append(ByteSlice(buffer))
+            case .base(let object, let range): slices += try readBase(object, range)
+            case .zeros(let range): slices.append(ByteSlice(repeatElement(0, count: range.count)))
+            case .gone: throw .noSpace
+            }
+        }
+        return slices
+    }
+
+    /// Fills memory with the bytes from an offset on; what lies past the end is zeros.
+    func fill(_ memory: UnsafeMutableRawBufferPointer, from offset: Int64) throws(StorageError) {
+        let range = offset..<offset + Int64(memory.count)
+        var filled = 0
+        for piece in pieces(range) {
+            switch piece {
+            case .staged(let range):
+                let part = UnsafeMutableRawBufferPointer(rebasing: memory[filled..<filled + range.count])
+                do throws(Errno) {
+                    try file.read(range.lowerBound, into: part)
+                } catch {
+                    throw StorageError(.unavailable, "the journal can't be read: \(error)")
+                }
+                filled += range.count
+            case .base(let object, let range):
+                try Self.read(object, range, into: memory, at: &filled)
+            case .zeros(let range):
+                let part = UnsafeMutableRawBufferPointer(rebasing: memory[filled..<filled + range.count])
+                part.initializeMemory(as: UInt8.self, repeating: 0)
+                filled += range.count
+            case .gone:
+                throw StorageError(.noSpace, "what was sent already is needed again, and the disk had no room for it")
+            }
+        }
+        UnsafeMutableRawBufferPointer(rebasing: memory[filled...]).initializeMemory(as: UInt8.self, repeating: 0)
+    }
+
+    private static func read(
+        _ object: ObjectVersion, _ range: Range<Int64>, into memory: UnsafeMutableRawBufferPointer,
+        at filled: inout Int
+    ) throws(StorageError) {
+        var position = filled
+        let end = filled + range.count
+        try object.bucket.store.read(object.key, range: range, ifVersion: object.info.etag) { bytes in
+            guard bytes.count <= end - position else { return false }
+            UnsafeMutableRawBufferPointer(rebasing: memory[position..<position + bytes.count]).copyMemory(from: bytes)
+            position += bytes.count
+            return true
+        }
+        guard position == end else { throw StorageError(.corrupted, "the store sent too few bytes") }
+        filled = end
+    }
+
+    /// Copies into the staged file all that it lacks of the base, which is about to go.
+    func detach() throws(StorageError) {
+        let limit: Int64 = 4 << 20
+        let buffer = Buffer(count: Int(limit))
+        while let piece = state.withLock({ $0.firstOfBase(limit) }) {
+            let memory = UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<piece.count])
+            try fill(memory, from: piece.lowerBound)
+            do throws(Errno) {
+                try state.withLock { state throws(Errno) in
+                    // What was written meanwhile counts more.
+                    let missing = RangeSet(piece).subtracting(state.staged)
+                    for range in missing.ranges where range.upperBound <= state.baseEnd {
+                        let start = Int(range.lowerBound - piece.lowerBound)
+                        try file.write(
+                            UnsafeRawBufferPointer(rebasing: memory[start..<start + range.count]), at: range.lowerBound)
+                        state.staged.insert(contentsOf: range)
+                    }
+                    if missing.isEmpty { state.baseEnd = min(state.baseEnd, piece.lowerBound) }
+                }
+            } catch {
+                throw StorageError(.noSpace, "the journal takes no more: \(error)")
+            }
+        }
+        state.withLock { state in
+            state.base = nil
+            state.baseEnd = 0
+        }
+    }
+}
+
+extension Draft.State {
+    func pieces(_ range: Range<Int64>) -> [Draft.Piece] {
+        var pieces: [Draft.Piece] = []
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            let rest = offset..<range.upperBound
+            if let own = staged.range(at: offset) {
+                pieces.append(.staged(own.clamped(to: rest)))
+                offset = min(own.upperBound, rest.upperBound)
+                continue
+            }
+            let next = staged.next(after: offset) ?? rest.upperBound
+            var gap = offset..<min(next, rest.upperBound)
+            if let lost = gone.range(at: offset) {
+                pieces.append(.gone(lost.clamped(to: gap)))
+                offset = min(lost.upperBound, gap.upperBound)
+                continue
+            }
+            if let lost = gone.next(after: offset) { gap = offset..<min(gap.upperBound, lost) }
+            if let base, offset < baseEnd {
+                let part = offset..<min(baseEnd, gap.upperBound)
+                pieces.append(.base(base, part))
+                offset = part.upperBound
+            } else {
+                pieces.append(.zeros(gap))
+                offset = gap.upperBound
+            }
+        }
+        return pieces
+    }
+
+    /// The first bytes of the base that are not in the staged file, so many at most.
+    func firstOfBase(_ limit: Int64) -> Range<Int64>? {
+        guard base != nil, baseEnd > 0 else { return nil }
+        guard let gap = RangeSet(0..<baseEnd).subtracting(staged).ranges.first else { return nil }
+        return gap.lowerBound..<min(gap.upperBound, gap.lowerBound + limit)
+    }
+
+    /// Whether some bytes are those of the base, at the same place.
+    func isOfBase(_ range: Range<Int64>) -> Bool {
+        base != nil && range.upperBound <= baseEnd && RangeSet(range).isDisjoint(dirty)
+    }
+
+    /// Begins at the first part again, after the file was cut to nothing.
+    mutating func startOver() {
+        gone = RangeSet()
+        if streamed.parts.isEmpty { streamed.next = 0 }
+    }
+
+    /// The next part to send while a file is written in order, once it is whole; `nil` if it is not yet.
+    mutating func nextPart(at end: Int64) -> Int? {
+        guard baseEnd == 0, end >= PartGrid.single, streamed.next < StreamedParts.most else { return nil }
+        let range = PartGrid.range(streamed.next)
+        guard end >= range.upperBound, staged.contains(range) else { return nil }
+        // It counts as on its way from now on, for whoever waits until none is.
+        streamed.parts[streamed.next] = .sending(isSpoilt: false)
+        streamed.next += 1
+        return streamed.next - 1
+    }
+}
+
+extension RangeSet<Int64> {
+    /// The range that has an offset.
+    func range(at offset: Int64) -> Range<Int64>? {
+        let found = ranges.lastIndexBefore(offset)
+        guard let found, ranges[found].contains(offset) else { return nil }
+        return ranges[found]
+    }
+
+    /// Where the first range begins that comes after an offset.
+    func next(after offset: Int64) -> Int64? {
+        let index = ranges.lastIndexBefore(offset).map { $0 + 1 } ?? 0
+        return index < ranges.count ? ranges[index].lowerBound : nil
+    }
+
+    func contains(_ range: Range<Int64>) -> Bool {
+        guard !range.isEmpty else { return true }
+        guard let own = self.range(at: range.lowerBound) else { return false }
+        return own.upperBound >= range.upperBound
+    }
+}
+
+extension RangeSet<Int64>.Ranges {
+    /// The last range that begins at an offset or before it.
+    fileprivate func lastIndexBefore(_ offset: Int64) -> Int? {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].lowerBound <= offset { low = middle + 1 } else { high = middle }
+        }
+        return low == 0 ? nil : low - 1
+    }
+}
+
+extension Errno {
+    /// The file would be larger than the store takes: `EFBIG`.
+    static var fileTooLarge: Errno { Errno(rawValue: 27) }
+}

@@ -1,0 +1,164 @@
+import Bytes
+import Storage
+import Synchronization
+package import SystemPackage
+import Threads
+package import VFS
+
+extension Engine {
+    package func makeDirectory(
+        _ name: String, in parent: Inode, mode: UInt32, by caller: Caller
+    ) throws(Errno) -> Entry {
+        _ = try journal()
+        let (above, key) = try place(name, in: parent)
+        guard try find(name, in: above, "mkdir") == nil else { throw .fileExists }
+        let folder = Folder(bucket: above.bucket, prefix: key.string + "/")
+        var metadata = FileMetadata()
+        metadata.setPermissions(mode & 0o7777, type: .directory)
+        metadata.owner = caller.user
+        metadata.group = caller.group
+        metadata.modified = .now
+        try writeMarker(of: folder, metadata, "mkdir")
+        folder.bucket.keepFolder(folder.prefix)
+        return try entry(.folder(folder), expires: .now + options.metadataTTL)
+    }
+
+    package func makeSymbolicLink(
+        _ name: String, in parent: Inode, to target: String, by caller: Caller
+    ) throws(Errno) -> Entry {
+        _ = try journal()
+        guard options.permissions == .persist else { throw .notPermitted }
+        let (folder, key) = try place(name, in: parent)
+        guard try find(name, in: folder, "symlink") == nil else { throw .fileExists }
+        var metadata = FileMetadata()
+        metadata.setPermissions(0o777, type: .symbolicLink)
+        metadata.owner = caller.user
+        metadata.group = caller.group
+        metadata.modified = .now
+        let attributes = metadata.written(into: ObjectAttributes(contentType: "application/octet-stream"))
+        let info = try answering("symlink", folder.url(name)) { () throws(StorageError) in
+            try folder.bucket.store.write(key, ByteSlice(target.utf8), attributes: attributes, condition: .always)
+        }
+        folder.bucket.listings.forget(key)
+        let object = ObjectVersion(bucket: folder.bucket, info: info).carrying(attributes)
+        folder.bucket.attributes.remember(object.info)
+        let inode = inodes.unused()
+        let file = folder.bucket.file(
+            key, if: { $0.stands(for: info) },
+            orMake: { LiveFile(object, attributes: attributes, inode: inode) })
+        return try entry(.file(file), expires: .now + options.metadataTTL)
+    }
+
+    package func readLink(_ inode: Inode) throws(Errno) -> String {
+        let object: ObjectVersion
+        switch try node(inode) {
+        case .object(let version): object = version
+        case .file(let file):
+            guard let version = file.storedVersion else { throw .staleNFSFileHandle }
+            object = version
+        case .account, .folder, .chunkFolder, .chunk: throw .invalidArgument
+        }
+        guard object.info.size <= 4096 else { throw .invalidArgument }
+        let bytes = try asking(object, "readlink", object.url) { () throws(StorageError) in
+            try object.bucket.store.read(object.key, ifVersion: object.info.etag)
+        }
+        // Old versions of s3fs end a target with a line feed.
+        let text = String(validating: bytes.last == 0x0A ? bytes.dropLast() : bytes[...], as: UTF8.self)
+        guard let text, !text.isEmpty, !text.utf8.contains(0) else { throw .illegalByteSequence }
+        return text
+    }
+
+    package func unlink(_ name: String, in parent: Inode) throws(Errno) {
+        _ = try journal()
+        let (folder, key) = try place(name, in: parent)
+        switch try find(name, in: folder, "unlink") {
+        case nil:
+            if ChunkFolderName(name) != nil { throw .readOnlyFileSystem }
+            throw .noSuchFileOrDirectory
+        case .folder: throw .isDirectory
+        case .object, .file: try remove(key, in: folder, "unlink")
+        }
+    }
+
+    /// Deletes a file; who has it open keeps its bytes.
+    private func remove(_ key: ObjectKey, in folder: Folder, _ operation: String) throws(Errno) {
+        try detach(key, in: folder.bucket, operation)
+        let file = folder.bucket.file(key)
+        let isStored = file.map { !$0.isUnstored } ?? true
+        func delete() throws(Errno) {
+            guard isStored else { return }
+            try answering(operation, "\(folder.bucket.store.name)/\(key)") { () throws(StorageError) in
+                try folder.bucket.store.delete(key)
+            }
+        }
+        if let file { try file.inTurn { () throws(Errno) in try delete() } } else { try delete() }
+        if let file { unlinked(file) }
+        folder.bucket.keepFolder(folder.prefix)
+        folder.bucket.listings.forget(key)
+    }
+
+    /// Notes that a file has no name any more.
+    private func unlinked(_ file: LiveFile) {
+        file.state.update { $0.isUnlinked = true }
+        file.bucket.drop(file)
+        if let draft = file.state.withLock({ $0.draft }) {
+            PartSender(draft: draft, key: file.key, attributes: ObjectAttributes(), budget: budget).giveUp()
+        }
+        if opens.withLock({ $0[file.inode] == nil }) { file.takeDraft()?.file.discard() }
+    }
+
+    /// Brings all the bytes of a file here that is about to be replaced or deleted, if somebody has it open.
+    func detach(_ key: ObjectKey, in bucket: Bucket, _ operation: String) throws(Errno) {
+        let held = inodes.all { node in
+            switch node {
+            case .object(let object): object.bucket === bucket && object.key == key
+            case .file(let file): file.bucket === bucket && file.key == key && !file.state.withLock { $0.isUnlinked }
+            case .account, .folder, .chunkFolder, .chunk: false
+            }
+        }
+        for (inode, _) in held where opens.withLock({ $0[inode] != nil }) {
+            guard let file = try? liveFile(inode) else { continue }
+            let draft = try file.draft(journal())
+            try answering(operation, file.url) { () throws(StorageError) in try draft.detach() }
+        }
+    }
+
+    package func removeDirectory(_ name: String, in parent: Inode) throws(Errno) {
+        _ = try journal()
+        let (above, key) = try place(name, in: parent)
+        switch try find(name, in: above, "rmdir") {
+        case nil:
+            if ChunkFolderName(name) != nil { throw .readOnlyFileSystem }
+            throw .noSuchFileOrDirectory
+        case .object, .file: throw .notDirectory
+        case .folder: break
+        }
+        let folder = Folder(bucket: above.bucket, prefix: key.string + "/")
+        guard try isEmpty(folder, "rmdir") else { throw .directoryNotEmpty }
+        try removeMarker(of: folder, "rmdir")
+        above.bucket.keepFolder(above.prefix)
+    }
+
+    /// Whether a folder has nothing in it but its own marker.
+    func isEmpty(_ folder: Folder, _ operation: String) throws(Errno) -> Bool {
+        guard folder.bucket.unlisted(in: folder.prefix).isEmpty else { return false }
+        return try answering(operation, folder.url("")) { () throws(StorageError) in
+            var request = ListingRequest(prefix: folder.prefix, limit: 2)
+            while true {
+                let page = try folder.bucket.store.list(request)
+                if page.objects.contains(where: { !sameBytes($0.key.string, folder.prefix) }) { return false }
+                guard let next = page.next else { return true }
+                request.token = next
+            }
+        }
+    }
+
+    func removeMarker(of folder: Folder, _ operation: String) throws(Errno) {
+        try answering(operation, folder.url("")) { () throws(StorageError) in
+            try folder.bucket.store.delete(ObjectKey(folder.prefix))
+        }
+        folder.bucket.dropFolder(folder.prefix)
+        folder.bucket.listings.forget(ObjectKey(folder.prefix))
+        folder.bucket.listings.forget(ObjectKey(folder.prefix + "x"))
+    }
+}

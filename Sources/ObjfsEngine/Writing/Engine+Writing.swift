@@ -1,0 +1,208 @@
+package import Bytes
+import Glibc
+import Storage
+package import SystemPackage
+import Threads
+package import VFS
+
+extension Engine {
+    /// The journal, which a mount that can be written has.
+    func journal() throws(Errno) -> Journal {
+        guard let journal = options.journal else { throw .readOnlyFileSystem }
+        return journal
+    }
+
+    /// The file that an inode stands for, as one that can be changed.
+    func liveFile(_ inode: Inode) throws(Errno) -> LiveFile {
+        switch try node(inode) {
+        case .file(let file): return file
+        case .object(let object): return try makeLive(object, inode)
+        case .account, .folder, .chunkFolder: throw .isDirectory
+        case .chunk: throw .readOnlyFileSystem
+        }
+    }
+
+    private func makeLive(_ object: ObjectVersion, _ inode: Inode) throws(Errno) -> LiveFile {
+        let known = object.withKnownAttributes
+        let info =
+            known.info.attributes != nil
+            ? known.info
+            : try asking(object, "open", object.url) { () throws(StorageError) in
+                let info = try object.bucket.store.info(object.key)
+                guard info.etag == object.info.etag else { throw .changed() }
+                return info
+            }
+        let version = ObjectVersion(bucket: object.bucket, info: info)
+        let file = object.bucket.file(
+            object.key, if: { $0.inode == inode && $0.stands(for: info) },
+            orMake: { LiveFile(version, attributes: info.attributes ?? ObjectAttributes(), inode: inode) })
+        inodes.replace(inode, by: .file(file))
+        return file
+    }
+
+    func openForWriting(_ inode: Inode, _ flags: OpenFlags) throws(Errno) -> OpenedFile {
+        let journal = try journal()
+        let file = try liveFile(inode)
+        guard file.storedVersion.map({ !$0.isRetired }) ?? true else { throw .staleNFSFileHandle }
+        if flags.contains(.truncating) { try empty(file, journal) }
+        return openedForWriting(file, flags)
+    }
+
+    private func empty(_ file: LiveFile, _ journal: Journal) throws(Errno) {
+        let hasDraft = file.state.withLock { $0.draft != nil }
+        let draft = try file.draft(journal, emptied: true)
+        if hasDraft { try draft.truncate(to: 0) }
+        noteWritten(file)
+    }
+
+    private func openedForWriting(_ file: LiveFile, _ flags: OpenFlags) -> OpenedFile {
+        file.state.update { $0.writers += 1 }
+        // A file that is only written needs no pages in the kernel's cache; those that others have are dropped.
+        let isDirect = !flags.contains(.reading) && !flags.contains(.synchronous)
+        return opened(OpenFile(file.inode, flags.union(.writing)), isDirect: isDirect)
+    }
+
+    /// Notes that a file was written to just now.
+    private func noteWritten(_ file: LiveFile) {
+        let now = FileTime.now
+        file.state.update { state in
+            state.written = now
+            state.metadata.modified = nil
+            state.metadata.changed = nil
+            state.metadata.accessed = nil
+        }
+    }
+
+    package func create(
+        _ name: String, in parent: Inode, mode: UInt32, _ flags: OpenFlags, by caller: Caller
+    ) throws(Errno) -> (entry: Entry, file: OpenedFile) {
+        let journal = try journal()
+        let (folder, key) = try place(name, in: parent)
+        if let existing = folder.bucket.file(key), existing.stands(for: nil) {
+            guard !flags.contains(.exclusive) else { throw .fileExists }
+            if flags.contains(.truncating) { try empty(existing, journal) }
+            return (
+                try entry(.file(existing), expires: .now + options.metadataTTL), openedForWriting(existing, flags)
+            )
+        }
+        let file = makeFile(key, in: folder, .regular, mode & 0o7777, caller, isExclusive: flags.contains(.exclusive))
+        do throws(Errno) {
+            _ = try file.draft(journal, emptied: true)
+        } catch {
+            folder.bucket.drop(file)
+            throw error
+        }
+        folder.bucket.listings.forget(key)
+        return (try entry(.file(file), expires: .now + options.metadataTTL), openedForWriting(file, flags))
+    }
+
+    /// Makes a file that the store does not have yet.
+    func makeFile(
+        _ key: ObjectKey, in folder: Folder, _ type: FileType, _ permissions: UInt32, _ caller: Caller,
+        isExclusive: Bool
+    ) -> LiveFile {
+        var metadata = FileMetadata()
+        if options.permissions == .persist {
+            metadata.setPermissions(permissions, type: type)
+            metadata.owner = caller.user
+            metadata.group = caller.group
+        }
+        let file = LiveFile(
+            bucket: folder.bucket, inode: inodes.unused(), type: type,
+            state: LiveFile.State(
+                key: key, info: nil, attributes: ObjectAttributes(contentType: MediaType.of(key.string)),
+                metadata: metadata, condition: .absent, written: .now, isExclusive: isExclusive))
+        return folder.bucket.file(key, if: { $0.stands(for: nil) }, orMake: { file })
+    }
+
+    /// The folder of a new name, and the key that the name has there.
+    func place(_ name: String, in parent: Inode) throws(Errno) -> (Folder, ObjectKey) {
+        guard name.utf8.count <= FileName.longest else { throw .fileNameTooLong }
+        guard FileName.isPossible(name) else { throw .invalidArgument }
+        switch try node(parent) {
+        case .folder(let folder):
+            let key = folder.prefix + name
+            // A folder's marker has one byte more.
+            guard key.utf8.count < 1024 else { throw .fileNameTooLong }
+            return (folder, ObjectKey(key))
+        case .account: throw .notPermitted
+        case .chunkFolder: throw .readOnlyFileSystem
+        case .object, .file, .chunk: throw .notDirectory
+        }
+    }
+
+    package func write(_ handle: FileHandle, at offset: Int64, _ bytes: ByteSlice) throws(Errno) {
+        guard let open = files[handle], open.mayWrite else { throw .badFileDescriptor }
+        let file = try liveFile(open.inode)
+        let draft = try file.draft(journal())
+        let part = try draft.write(bytes, at: offset)
+        noteWritten(file)
+        if let part { sendAhead(part, draft, of: file) }
+        if open.flags.contains(.synchronous) { try commit(file, "write") }
+    }
+
+    /// Sends a part of a file that is written in order, while its writer goes on.
+    private func sendAhead(_ part: Int, _ draft: Draft, of file: LiveFile) {
+        let (key, attributes, isUnlinked) = file.state.withLock {
+            ($0.key, file.attributesToStore($0), $0.isUnlinked)
+        }
+        let sender = PartSender(draft: draft, key: key, attributes: attributes, budget: budget)
+        guard !isUnlinked else {
+            draft.state.update { $0.streamed.ended(part, with: nil) }
+            return
+        }
+        writers.submit { sender.sendAhead(part) }
+        // With a full disk, no more is taken than is sent.
+        if draft.journal.room < draft.journal.reserve { sender.waitForAll() }
+    }
+
+    package func flush(_ handle: FileHandle) throws(Errno) {
+        guard let open = files[handle], open.mayWrite, case .file(let file) = inodes[open.inode] else { return }
+        try commit(file, "close")
+    }
+
+    package func synchronize(_ handle: FileHandle, dataOnly: Bool) throws(Errno) {
+        guard let open = files[handle], case .file(let file) = inodes[open.inode] else { return }
+        try commit(file, "fsync")
+    }
+
+    /// Ends what an open file wrote; what `close` could not store is given up, and kept in the journal.
+    func releaseWriter(_ open: OpenFile) {
+        guard case .file(let file) = inodes[open.inode] else { return }
+        var isStored = true
+        do throws(Errno) {
+            // Pages that were written through a map come after `close` has asked.
+            try commit(file, "close")
+        } catch {
+            isStored = false
+        }
+        let isLast = file.state.withLock { state in
+            state.writers -= 1
+            return state.writers == 0
+        }
+        guard isLast else { return }
+        if isStored { file.settle() } else { giveUp(file) }
+    }
+
+    package func allocate(_ handle: FileHandle, mode: Int32, offset: Int64, length: Int64) throws(Errno) {
+        guard let open = files[handle], open.mayWrite else { throw .badFileDescriptor }
+        guard offset >= 0, length > 0 else { throw .invalidArgument }
+        let (end, overflow) = offset.addingReportingOverflow(length)
+        guard !overflow else { throw .fileTooLarge }
+        // A store has no blocks to set aside: only making the file longer can be done honestly.
+        guard mode == 0 else { throw .notSupportedOnSocket }
+        let draft = try liveFile(open.inode).draft(journal())
+        if end > draft.size { try draft.truncate(to: end) }
+    }
+
+    package func seek(_ handle: FileHandle, offset: Int64, whence: Int32) throws(Errno) -> Int64 {
+        guard let open = files[handle] else { throw .badFileDescriptor }
+        let size = try attributes(of: open.inode).size
+        guard offset >= 0, offset < size else { throw Errno(rawValue: ENXIO) }
+        // Objects have no holes: all of a file is data, and its end is the only hole.
+        return whence == SEEK_DATA_VALUE ? offset : size
+    }
+}
+
+/// `SEEK_DATA`, which Swift does not see.
+private let SEEK_DATA_VALUE: Int32 = 3

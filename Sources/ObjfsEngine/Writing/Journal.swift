@@ -1,0 +1,68 @@
+import Glibc
+import Synchronization
+package import SystemPackage
+
+/// The folder where a daemon keeps what was written and is not yet in the store.
+///
+/// Each daemon has a folder of its own in the user's journal, and holds a lock there for as long as it lives.
+/// What is found in a folder whose lock is free was left behind by a daemon that was killed.
+package final class Journal: Sendable {
+    /// The folder of this daemon.
+    let path: String
+    /// How many bytes the disk must have left; what is written in order may still go on below that.
+    package let reserve: Int64
+    private let lock: Int32
+    private let count = Atomic<UInt64>(0)
+
+    static let lockName = "lock"
+
+    /// Makes the folder of this process in the journal at `root`.
+    ///
+    /// - Throws: Why there can't be one.
+    ///
+    /// The corresponding C functions are `mkdir` and `flock`.
+    package init(root: String, reserve: Int64 = 256 << 20) throws(Errno) {
+        self.reserve = reserve
+        let path = root + "/\(getpid())-" + String(UInt32.random(in: 0 ... .max), radix: 36)
+        guard mkdir(path, 0o700) == 0 else { throw Errno(rawValue: errno) }
+        lock = Glibc.open(path + "/" + Self.lockName, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw Errno(rawValue: errno) }
+        self.path = path
+    }
+
+    /// Removes the folder, if nothing is left in it that was not stored.
+    deinit {
+        if isEmpty {
+            unlink(path + "/" + Self.lockName)
+            rmdir(path)
+        }
+        close(lock)
+    }
+
+    private var isEmpty: Bool {
+        guard let stream = opendir(path) else { return false }
+        defer { closedir(stream) }
+        var others = 0
+        while let entry = readdir(stream) {
+            if entry.pointee.d_type == UInt8(DT_REG) { others += 1 }
+        }
+        return others <= 1
+    }
+
+    /// Makes the two files of one file that is being written.
+    func stage(_ header: StagedFile.Header) throws(Errno) -> StagedFile {
+        let number = count.wrappingAdd(1, ordering: .relaxed).newValue
+        return try StagedFile(creating: path + "/\(number)", header)
+    }
+
+    /// How many bytes the disk of the journal has left.
+    ///
+    /// The corresponding C function is `statvfs`.
+    var room: Int64 {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return .max }
+        let (bytes, overflow) = Int64(clamping: status.f_bavail).multipliedReportingOverflow(
+            by: Int64(clamping: status.f_frsize))
+        return overflow ? .max : bytes
+    }
+}

@@ -1,0 +1,140 @@
+import Bytes
+import Storage
+import Synchronization
+import SystemPackage
+import Threads
+import VFS
+
+/// A file that was changed through this mount: it keeps its inode number while its object has one version after another.
+final class LiveFile: Sendable {
+    struct State {
+        var key: ObjectKey
+        /// The version in the store; `nil` before there is one.
+        var info: ObjectInfo?
+        /// What the object carries that is no file's metadata, such as its media type.
+        var attributes: ObjectAttributes
+        var metadata: FileMetadata
+        /// What must hold for the next version to be written.
+        var condition: WriteCondition
+        var draft: Draft?
+        /// How many open files may write.
+        var writers = 0
+        var isUnlinked = false
+        /// Whether the metadata differs from what the store has.
+        var isMetadataDirty = false
+        /// The time of the last write; `nil` if nothing was written since the last commit.
+        var written: FileTime?
+        /// Whether the first version must not replace another.
+        var isExclusive = false
+    }
+
+    let bucket: Bucket
+    let inode: Inode
+    let type: FileType
+    let state: Monitor<State>
+    /// Held by who changes what the store has of the file.
+    private let turn = Monitor(())
+
+    init(bucket: Bucket, inode: Inode, type: FileType, state: sending State) {
+        self.bucket = bucket
+        self.inode = inode
+        self.type = type
+        self.state = Monitor(state)
+    }
+
+    /// A file whose object is in the store.
+    convenience init(_ object: ObjectVersion, attributes: ObjectAttributes, inode: Inode) {
+        let metadata = FileMetadata(attributes)
+        self.init(
+            bucket: object.bucket, inode: inode, type: metadata.type == .symbolicLink ? .symbolicLink : .regular,
+            state: State(
+                key: object.key, info: object.info, attributes: attributes, metadata: metadata,
+                condition: .unchanged(object.info.etag)))
+    }
+
+    var key: ObjectKey { state.withLock { $0.key } }
+    var url: String { "\(bucket.store.name)/\(key)" }
+
+    /// Does something to what the store has of the file, while nobody else does.
+    func inTurn<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+        try turn.withLock { (_) throws(Failure) in try body() }
+    }
+
+    /// Whether what the store is seen to have may be what this file has, or will have once it is written.
+    func stands(for found: ObjectInfo?) -> Bool {
+        state.withLock { state in
+            if state.isUnlinked { return false }
+            if state.draft != nil || state.writers > 0 || state.info == nil { return true }
+            return found.map { $0.etag == state.info?.etag && $0.size == state.info?.size } ?? false
+        }
+    }
+
+    /// Whether the store has no version of the file yet.
+    var isUnstored: Bool { state.withLock { $0.info == nil && !$0.isUnlinked } }
+
+    /// The version in the store, if the file is the same.
+    var storedVersion: ObjectVersion? {
+        state.withLock { state in
+            guard state.draft == nil, !state.isUnlinked, let info = state.info else { return nil }
+            return ObjectVersion(bucket: bucket, info: info)
+        }
+    }
+
+    /// Whether anything is not in the store.
+    var isDirty: Bool {
+        state.withLock { state in
+            !state.isUnlinked && (state.isMetadataDirty || state.draft?.isDirty ?? false)
+        }
+    }
+
+    // MARK: The draft
+
+    /// The draft, made if need be.
+    ///
+    /// - Parameter emptied: Whether it is to begin with nothing.
+    func draft(_ journal: Journal, emptied: Bool = false) throws(Errno) -> Draft {
+        try state.withLock { state throws(Errno) in
+            if let draft = state.draft { return draft }
+            let staged = try journal.stage(StagedFile.Header(store: bucket.store.name, key: state.key))
+            let base = emptied ? nil : state.info.map { ObjectVersion(bucket: bucket, info: $0) }
+            do throws(Errno) {
+                let draft = try Draft(
+                    staged, journal: journal, bucket: bucket, base: base, isChanged: emptied || state.info == nil)
+                state.draft = draft
+                return draft
+            } catch {
+                staged.discard()
+                throw error
+            }
+        }
+    }
+
+    /// Drops the draft if nobody writes and nothing is missing in the store.
+    func settle() {
+        let dropped: Draft? = state.withLock { state in
+            guard state.writers == 0, let draft = state.draft, state.isUnlinked || !draft.isDirty else { return nil }
+            guard !state.isUnlinked else { return nil }
+            state.draft = nil
+            return draft
+        }
+        dropped?.file.discard()
+    }
+
+    /// Takes the draft away for good.
+    func takeDraft() -> Draft? {
+        state.withLock { state in
+            defer { state.draft = nil }
+            return state.draft
+        }
+    }
+
+    // MARK: Attributes
+
+    /// What the object is to carry.
+    func attributesToStore(_ state: State) -> ObjectAttributes {
+        var metadata = state.metadata
+        // A large file that is sent while it is written carries no time: the store's own will do.
+        if let written = state.written, state.draft?.size ?? 0 <= PartGrid.single { metadata.modified = written }
+        return metadata.written(into: state.attributes)
+    }
+}

@@ -1,0 +1,171 @@
+import Bytes
+import CLinux
+import Glibc
+import Storage
+import SystemPackage
+
+/// The two files of the journal for one file that is being written: its bytes, each at its own offset, and a log.
+///
+/// The log is text, a line for each fact, so that `objfs recover` can make the object of the two:
+///
+///     objfs 1
+///     store s3://bucket
+///     key a/b
+///     base ETAG SIZE END      what is not in the data file is in this version, below END
+///     size N
+///     write OFFSET END        those bytes are in the data file
+///     upload ID               an upload was begun
+///     metadata NAME VALUE
+///     failed REASON
+///
+/// A later line counts more than an earlier one. Text is percent-encoded where it must be.
+final class StagedFile: @unchecked Sendable {
+    // Both descriptors are set once; all but `read` is called by one thread at a time: whoever holds the draft's lock.
+    let path: String
+    private let data: Int32
+    private let log: Int32
+    private var end: off_t = 0
+    /// The last line, if it tells of a write that may go on.
+    private var last: (start: Int64, end: Int64, position: off_t)?
+
+    /// What the log begins with.
+    struct Header {
+        var store: String
+        var key: ObjectKey
+    }
+
+    init(creating path: String, _ header: Header) throws(Errno) {
+        self.path = path
+        let flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW
+        data = open(path + ".data", flags, 0o600)
+        guard data >= 0 else { throw Errno(rawValue: errno) }
+        log = open(path + ".log", flags, 0o600)
+        guard log >= 0 else {
+            let reason = errno
+            unlink(path + ".data")
+            throw Errno(rawValue: reason)
+        }
+        try add("objfs 1\nstore \(Self.encoded(header.store))\nkey \(Self.encoded(header.key.string))")
+    }
+
+    deinit {
+        close(data)
+        close(log)
+    }
+
+    /// Removes both files: what they held is in the store, or not wanted.
+    func discard() {
+        unlink(path + ".data")
+        unlink(path + ".log")
+    }
+
+    // MARK: The bytes
+
+    /// Writes all the bytes or fails.
+    ///
+    /// The corresponding C function is `pwrite`.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(Errno) {
+        var done = 0
+        while done < bytes.count {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+            let count = pwrite(data, rest.baseAddress, rest.count, off_t(offset) + off_t(done))
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw Errno(rawValue: count == 0 ? EIO : errno) }
+            done += count
+        }
+        try note(write: offset..<offset + Int64(bytes.count))
+    }
+
+    /// Reads bytes that were written; what a file lacks at its end reads as zeros.
+    ///
+    /// The corresponding C function is `pread`.
+    func read(_ offset: Int64, into memory: UnsafeMutableRawBufferPointer) throws(Errno) {
+        var done = 0
+        while done < memory.count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: memory[done...])
+            let count = pread(data, rest.baseAddress, rest.count, off_t(offset) + off_t(done))
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw Errno(rawValue: errno) }
+            guard count > 0 else {
+                rest.initializeMemory(as: UInt8.self, repeating: 0)
+                return
+            }
+            done += count
+        }
+    }
+
+    /// Cuts off what lies beyond a size.
+    func truncate(to size: Int64) throws(Errno) {
+        guard ftruncate(data, off_t(size)) == 0 else { throw Errno(rawValue: errno) }
+    }
+
+    /// Gives the disk back what some bytes took.
+    ///
+    /// The corresponding C function is `fallocate` with `FALLOC_FL_PUNCH_HOLE`.
+    func punch(_ range: Range<Int64>) {
+        _ = clinux_punch_hole(data, Int(range.lowerBound), range.count)
+    }
+
+    // MARK: The log
+
+    /// Adds a line for a write, or lets the last line tell of more.
+    private func note(write range: Range<Int64>) throws(Errno) {
+        var line = (start: range.lowerBound, end: range.upperBound, position: end)
+        if let last, range.lowerBound >= last.start, range.lowerBound <= last.end {
+            guard range.upperBound > last.end else { return }
+            line = (last.start, range.upperBound, last.position)
+        }
+        let text = "write \(Self.padded(line.start)) \(Self.padded(line.end))\n"
+        try put(text, at: line.position)
+        end = max(end, line.position + off_t(text.utf8.count))
+        last = line
+    }
+
+    func note(size: Int64) throws(Errno) { try add("size \(size)") }
+    func note(base: ObjectInfo?, end: Int64) throws(Errno) {
+        try add(base.map { "base \(Self.encoded($0.etag.string)) \($0.size) \(end)" } ?? "base - 0 0")
+    }
+    func note(key: ObjectKey) throws(Errno) { try add("key \(Self.encoded(key.string))") }
+    func note(upload: Upload) throws(Errno) { try add("upload \(Self.encoded(upload.id))") }
+    func noteNoUpload() throws(Errno) { try add("upload -") }
+    func note(failure: String) throws(Errno) { try add("failed \(Self.encoded(failure))") }
+    func note(metadata: ObjectAttributes) throws(Errno) {
+        var lines = ["metadata -"]
+        if let type = metadata.contentType { lines.append("type \(Self.encoded(type))") }
+        for (name, value) in metadata.metadata {
+            lines.append("metadata \(Self.encoded(name)) \(Self.encoded(value))")
+        }
+        try add(lines.joined(separator: "\n"))
+    }
+
+    private func add(_ lines: String) throws(Errno) {
+        try put(lines + "\n", at: end)
+        end += off_t(lines.utf8.count) + 1
+        last = nil
+    }
+
+    private func put(_ text: String, at position: off_t) throws(Errno) {
+        var text = text
+        let count = text.withUTF8 { pwrite(log, $0.baseAddress, $0.count, position) }
+        guard count == text.utf8.count else { throw Errno(rawValue: count < 0 ? errno : ENOSPC) }
+    }
+
+    /// A number of as many digits as the largest has, so that another can be written over it.
+    private static func padded(_ number: Int64) -> String {
+        let text = String(number)
+        return String(repeating: "0", count: max(19 - text.utf8.count, 0)) + text
+    }
+
+    /// Text without blanks and line ends; nothing at all is a `-`.
+    private static func encoded(_ text: String) -> String {
+        var result = ""
+        for byte in text.utf8 {
+            if byte > 0x20, byte < 0x7F, byte != UInt8(ascii: "%"), byte != UInt8(ascii: "-") || text.utf8.count > 1 {
+                result.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
+                result += "%" + Hex.string([byte])
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,52 @@
+import Storage
+import SystemPackage
+
+/// The parts of a file that were sent, or are being sent, before the file was closed.
+struct StreamedParts {
+    enum Part {
+        /// Somebody sends it. If its bytes change meanwhile it has to be sent again.
+        case sending(isSpoilt: Bool)
+        case sent(UploadedPart)
+    }
+
+    enum Begin {
+        case no
+        case beginning
+        case begun(Upload, ObjectAttributes)
+    }
+
+    /// How many parts an object has at most.
+    static let most = 10_000
+
+    /// The first part that was not given to anybody yet.
+    var next = 0
+    var begin = Begin.no
+    var parts: [Int: Part] = [:]
+    /// Why no more can be sent; who writes on learns it.
+    var failure: Errno?
+
+    /// How many parts are on their way.
+    var sending: Int {
+        parts.values.count { if case .sending = $0 { true } else { false } }
+    }
+
+    /// Takes note that bytes have changed: parts that have them must be sent again.
+    mutating func spoil(_ range: Range<Int64>) {
+        guard !parts.isEmpty, !range.isEmpty else { return }
+        for (index, part) in parts where PartGrid.range(index).overlaps(range) {
+            if case .sending = part { parts[index] = .sending(isSpoilt: true) } else { parts[index] = nil }
+        }
+    }
+
+    /// Whether some bytes may be changed: not if the rest of a part would be needed that is no longer there.
+    func mayChange(_ range: Range<Int64>, gone: RangeSet<Int64>) -> Bool {
+        guard !gone.isEmpty else { return true }
+        return RangeSet(range).isDisjoint(gone)
+    }
+
+    /// Takes note of how the sending of a part ended.
+    mutating func ended(_ index: Int, with part: UploadedPart?) {
+        guard case .sending(let isSpoilt) = parts[index] else { return }
+        parts[index] = isSpoilt ? nil : part.map(Part.sent)
+    }
+}
