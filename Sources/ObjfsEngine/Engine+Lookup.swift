@@ -40,12 +40,14 @@ extension Engine {
             if let file, file.stands(for: info) { return try entry(.file(file), expires: finding.expires) }
             if let file { folder.bucket.drop(file) }
             let object = try answering("lookup", folder.url(name)) { () throws(StorageError) in
-                try described(ObjectVersion(bucket: folder.bucket, info: info), alone: true)
+                try described(ObjectVersion(bucket: folder.bucket, info: info), alone: finding.isAlone)
             }
             return try entry(.object(object), expires: finding.expires)
         case .folder:
             let found = Folder(bucket: folder.bucket, prefix: key.string + "/")
-            try answering("lookup", folder.url(name)) { () throws(StorageError) in try describe(found, alone: true) }
+            try answering("lookup", folder.url(name)) { () throws(StorageError) in
+                try describe(found, alone: finding.isAlone)
+            }
             return try entry(.folder(found), expires: finding.expires)
         case .file(let file): return try entry(.file(file), expires: finding.expires)
         case nil: break

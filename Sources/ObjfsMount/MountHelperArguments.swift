@@ -9,8 +9,8 @@ package struct MountHelperArguments: Hashable, Sendable {
 
     /// Options that are meant for mount(8), systemd or the kernel, and not for objfs.
     private static let foreign: Set<String> = [
-        // whether the kernel lets write: a mount can only be read
-        "ro", "rw",
+        // how a mount is anyway
+        "rw",
         // when and by whom it may be mounted
         "auto", "noauto", "user", "nouser", "users", "owner", "group", "nofail", "_netdev", "defaults",
         // what the kernel does with files
@@ -19,11 +19,14 @@ package struct MountHelperArguments: Hashable, Sendable {
     ]
 
     /// Options of objfs that take no value.
-    private static let flags: Set<String> = ["allow-other", "no-sign-request", "allow-http", "verbose", "foreground"]
+    private static let flags: Set<String> = [
+        "allow-other", "read-only", "no-sign-request", "allow-http", "verbose", "foreground",
+    ]
 
     /// Options of objfs that take one.
     private static let valued: Set<String> = [
-        "chunk-size", "format", "metadata-ttl", "memory-limit", "log-file", "endpoint-url", "region", "profile",
+        "chunk-size", "format", "metadata-ttl", "memory-limit", "log-file", "permissions", "journal",
+        "endpoint-url", "region", "profile",
         "addressing-style",
     ]
 
@@ -64,7 +67,8 @@ package struct MountHelperArguments: Hashable, Sendable {
         var arguments: [String] = []
         for option in split(list) where !option.isEmpty {
             let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            let name = parts[0].split(separator: "_", omittingEmptySubsequences: false).joined(separator: "-")
+            var name = parts[0].split(separator: "_", omittingEmptySubsequences: false).joined(separator: "-")
+            if name == "ro" { name = "read-only" }
             if foreign.contains(parts[0]) || parts[0].hasPrefix("x-") || parts[0].hasPrefix("comment") { continue }
             switch (flags.contains(name), valued.contains(name), parts.count > 1) {
             case (true, _, false): arguments.append("--\(name)")

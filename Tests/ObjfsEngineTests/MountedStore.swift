@@ -14,9 +14,9 @@ struct MountedStore: Sendable {
 
     init(
         _ objects: [String: String] = [:], beforeRead: (@Sendable (Int) throws(StorageError) -> Void)? = nil,
-        options change: (inout EngineOptions) -> Void = { _ in }
+        limits: UploadLimits = .s3, options change: (inout EngineOptions) -> Void = { _ in }
     ) throws {
-        let memory = InMemoryStore()
+        let memory = InMemoryStore(limits: limits)
         self.memory = memory
         for (key, content) in objects { try memory.write(ObjectKey(key), content.utf8) }
         counter = beforeRead.map { CountingStore(memory, beforeRead: $0) } ?? CountingStore(memory)

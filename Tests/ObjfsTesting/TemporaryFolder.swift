@@ -65,7 +65,8 @@ extension TemporaryFolder {
     /// The names in the folder, in no order, without `.` and `..`.
     package func names() -> [String] { Self.names(in: path) }
 
-    fileprivate static func names(in path: String) -> [String] {
+    /// The names in a folder, in no order, without `.` and `..`.
+    package static func names(in path: String) -> [String] {
         guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
         var names: [String] = []

@@ -8,8 +8,8 @@ import ObjfsConfiguration
 import ObjfsEngine
 import ObjfsMount
 import Records
-import SystemPackage
 import Storage
+import SystemPackage
 
 /// `objfs mount`: mounts a bucket.
 struct MountCommand: ParsableCommand {
@@ -178,7 +178,8 @@ struct MountCommand: ParsableCommand {
         let engine = Engine(source, options: options, logger: Logger(label: "objfs"))
         let session: Session
         do throws(SessionError) {
-            let sessionOptions = SessionOptions(source: sourceURL, subtype: "objfs", allowsOthers: allowOther, isReadOnly: readOnly)
+            let sessionOptions = SessionOptions(
+                source: sourceURL, subtype: "objfs", allowsOthers: allowOther, isReadOnly: readOnly)
             session = try Session(engine, at: AbsolutePath.of(directory), options: sessionOptions) {
                 readiness.tellReady()
             }

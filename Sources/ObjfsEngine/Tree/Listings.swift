@@ -13,6 +13,8 @@ enum Found: Sendable {
 struct Finding: Sendable {
     let found: Found?
     let expires: ContinuousClock.Instant
+    /// Whether the store was asked for this name alone.
+    var isAlone = false
 }
 
 /// What is known of the keys of a bucket, and for how long; asks the store for what is not.
@@ -89,7 +91,9 @@ extension Listings {
             return found
         }
         do throws(StorageError) {
-            return try ask(key, in: folder, stem: stem)
+            var finding = try ask(key, in: folder, stem: stem)
+            finding.isAlone = true
+            return finding
         } catch {
             guard error.code == .accessDenied else { throw error }
             return try askWithoutListing(key, after: error)

@@ -26,7 +26,7 @@ struct Commit {
             return (state.size, state.generation)
         }
         do throws(StorageError) {
-            let info = size <= PartGrid.single ? try writeWhole(size) : try writeParts(size)
+            let info = size <= draft.grid.single ? try writeWhole(size) : try writeParts(size)
             finish(info, generation)
             return info
         } catch {
@@ -166,7 +166,7 @@ struct Commit {
     }
 
     private func plan(_ size: Int64) -> [Step] {
-        let cells = PartGrid.ranges(of: size)
+        let cells = draft.grid.ranges(of: size)
         return draft.state.withLock { state in
             var steps: [Step] = []
             for (index, range) in cells.enumerated() {
@@ -231,7 +231,7 @@ struct PartSender: Sendable {
     ///
     /// - Parameter size: Where the file ends.
     func send(_ index: Int, size: Int64 = .max) throws(StorageError) -> UploadedPart {
-        let range = PartGrid.range(index).clamped(to: 0..<size)
+        let range = draft.grid.range(index).clamped(to: 0..<size)
         let (upload, _) = try upload()
         draft.state.withLock { $0.streamed.parts[index] = .sending(isSpoilt: false) }
         do throws(StorageError) {
@@ -251,7 +251,7 @@ struct PartSender: Sendable {
     func sendAhead(_ index: Int) {
         do throws(StorageError) {
             _ = try send(index)
-            freeDisk(PartGrid.range(index), index)
+            freeDisk(draft.grid.range(index), index)
         } catch {
             guard !error.isTransient else { return }
             let reason = Errno(error)

@@ -31,12 +31,14 @@ final class Draft: Sendable {
         var streamed = StreamedParts()
         /// Where the last write ended.
         var position: Int64 = 0
+        let grid: PartGrid
     }
 
     let file: StagedFile
     let journal: Journal
     let state: Monitor<State>
     let bucket: Bucket
+    let grid: PartGrid
 
     /// Makes a draft whose content is that of a version, or nothing.
     ///
@@ -47,7 +49,8 @@ final class Draft: Sendable {
         self.file = file
         self.journal = journal
         self.bucket = bucket
-        var state = State()
+        grid = PartGrid(bucket.store.uploadLimits)
+        var state = State(grid: grid)
         state.base = base
         state.size = base?.info.size ?? 0
         state.baseEnd = state.size
@@ -84,7 +87,7 @@ final class Draft: Sendable {
                 state.size = end
                 try file.note(size: end)
             }
-            state.streamed.spoil(range)
+            state.streamed.spoil(range, state.grid)
             defer { state.position = end }
             return state.position == offset ? state.nextPart(at: end) : nil
         }
@@ -102,13 +105,13 @@ final class Draft: Sendable {
                 state.staged.remove(contentsOf: lost)
                 state.dirty.remove(contentsOf: lost)
                 state.since?.remove(contentsOf: lost)
-                state.streamed.spoil(lost)
+                state.streamed.spoil(lost, state.grid)
                 state.baseEnd = min(state.baseEnd, size)
                 state.sinceSize = min(state.sinceSize, size)
                 try file.note(base: state.base?.info, end: state.baseEnd)
             } else {
                 // A last part that ended at the old size goes on now.
-                state.streamed.spoil(state.size..<max(size, state.size + 1))
+                state.streamed.spoil(state.size..<max(size, state.size + 1), state.grid)
             }
             state.size = size
             state.generation += 1
@@ -276,8 +279,8 @@ extension Draft.State {
 
     /// The next part to send while a file is written in order, once it is whole; `nil` if it is not yet.
     mutating func nextPart(at end: Int64) -> Int? {
-        guard baseEnd == 0, end >= PartGrid.single, streamed.next < StreamedParts.most else { return nil }
-        let range = PartGrid.range(streamed.next)
+        guard baseEnd == 0, end >= grid.single, streamed.next < StreamedParts.most else { return nil }
+        let range = grid.range(streamed.next)
         guard end >= range.upperBound, staged.contains(range) else { return nil }
         // It counts as on its way from now on, for whoever waits until none is.
         streamed.parts[streamed.next] = .sending(isSpoilt: false)

@@ -160,11 +160,24 @@ extension Engine {
                 return source
             }
         }
+        try answering("rename", old.url("")) { () throws(StorageError) in try removeMarkers(below: old) }
         for (source, copy) in zip(sources, copies) { follow(source.key, to: copy, in: bucket) }
         moveFolders(from: old, to: new)
         bucket.listings.forgetAll()
         bucket.dropFolder(old.prefix)
         bucket.keepFolder(new.prefix)
+    }
+
+    /// Deletes what a store shows where a folder has nothing in it any more, the innermost first.
+    private func removeMarkers(below folder: Folder) throws(StorageError) {
+        while true {
+            let markers = try keys(below: folder).filter { $0.key.string.hasSuffix("/") }
+            guard !markers.isEmpty else { return }
+            for marker in markers.sorted(by: { $0.key > $1.key }) { try folder.bucket.store.delete(marker.key) }
+            // What does not go, another client may just have made.
+            let left = try keys(below: folder).filter { $0.key.string.hasSuffix("/") }
+            guard left.count < markers.count else { return }
+        }
     }
 
     private func keys(below folder: Folder) throws(StorageError) -> [ObjectInfo] {

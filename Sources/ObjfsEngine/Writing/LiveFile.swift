@@ -134,7 +134,9 @@ final class LiveFile: Sendable {
     func attributesToStore(_ state: State) -> ObjectAttributes {
         var metadata = state.metadata
         // A large file that is sent while it is written carries no time: the store's own will do.
-        if let written = state.written, state.draft?.size ?? 0 <= PartGrid.single { metadata.modified = written }
+        if let written = state.written, state.draft.map({ $0.size <= $0.grid.single }) ?? true {
+            metadata.modified = written
+        }
         return metadata.written(into: state.attributes)
     }
 }

@@ -31,9 +31,9 @@ struct StreamedParts {
     }
 
     /// Takes note that bytes have changed: parts that have them must be sent again.
-    mutating func spoil(_ range: Range<Int64>) {
+    mutating func spoil(_ range: Range<Int64>, _ grid: PartGrid) {
         guard !parts.isEmpty, !range.isEmpty else { return }
-        for (index, part) in parts where PartGrid.range(index).overlaps(range) {
+        for (index, part) in parts where grid.range(index).overlaps(range) {
             if case .sending = part { parts[index] = .sending(isSpoilt: true) } else { parts[index] = nil }
         }
     }

@@ -25,7 +25,15 @@ package final class InMemoryStore: ObjectStore {
     package var sinkMayBlock: Bool { true }
     private let state = Mutex(State())
 
-    package init(name: String = "memory://bucket") { self.name = name }
+    package let uploadLimits: UploadLimits
+
+    /// Makes an empty bucket.
+    ///
+    /// - Parameter limits: How large objects and parts may be; tests have use for small ones.
+    package init(name: String = "memory://bucket", limits: UploadLimits = .s3) {
+        self.name = name
+        uploadLimits = limits
+    }
 
     package func info(_ key: ObjectKey) throws(StorageError) -> ObjectInfo {
         try object(key).info
@@ -85,8 +93,6 @@ package final class InMemoryStore: ObjectStore {
     }
 
     // MARK: Objects written in parts
-
-    package var uploadLimits: UploadLimits { .s3 }
 
     package func beginUpload(_ key: ObjectKey, attributes: ObjectAttributes) throws(StorageError) -> Upload {
         state.withLock { state in

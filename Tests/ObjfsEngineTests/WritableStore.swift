@@ -1,0 +1,113 @@
+import Bytes
+import Logging
+import ObjfsEngine
+import ObjfsTesting
+import Storage
+import SystemPackage
+import VFS
+
+/// A store in memory that is written through an engine, with parts of a few bytes.
+final class WritableStore {
+    let mount: MountedStore
+    let folder: TemporaryFolder
+    private static let caller = Caller(user: 1000, group: 100, umask: 0)
+
+    init(_ objects: [String: String] = [:], options change: (inout EngineOptions) -> Void = { _ in }) throws {
+        let folder = TemporaryFolder()
+        let journal = try Journal(root: folder.path, reserve: 0)
+        self.folder = folder
+        mount = try MountedStore(
+            objects, limits: UploadLimits(smallestPart: 64, largestPart: 640, parts: 10_000, largestObject: 1 << 30)
+        ) { options in
+            options.journal = journal
+            change(&options)
+        }
+    }
+
+    var engine: Engine { mount.engine }
+
+    func split(_ path: String) -> (String, String) {
+        let parts = path.split(separator: "/")
+        return (parts.dropLast().joined(separator: "/"), String(parts.last ?? ""))
+    }
+
+    /// Opens a file as `open(2)` does, making it if it is not there.
+    func open(_ path: String, _ flags: OpenFlags = [.reading, .writing]) throws(Errno) -> FileHandle {
+        do throws(Errno) {
+            let inode = try mount.lookup(path).inode
+            guard !flags.contains(.exclusive) else { throw .fileExists }
+            return try engine.open(inode, flags).handle
+        } catch {
+            guard error == .noSuchFileOrDirectory, flags.contains(.writing) else { throw error }
+            let (parent, name) = split(path)
+            return try engine.create(
+                name, in: try mount.lookup(parent).inode, mode: 0o644, flags, by: Self.caller
+            ).file.handle
+        }
+    }
+
+    func close(_ handle: FileHandle) throws(Errno) {
+        defer { engine.release(handle) }
+        try engine.flush(handle)
+    }
+
+    func write(_ handle: FileHandle, _ text: String, at offset: Int64 = 0) throws(Errno) {
+        try engine.write(handle, at: offset, ByteSlice(text.utf8))
+    }
+
+    /// Makes or replaces a whole file.
+    func put(_ path: String, _ text: String) throws(Errno) {
+        let handle = try open(path, [.writing, .truncating])
+        do throws(Errno) {
+            try write(handle, text)
+        } catch {
+            try? close(handle)
+            throw error
+        }
+        try close(handle)
+    }
+
+    func truncate(_ path: String, to size: Int64) throws(Errno) {
+        var change = AttributeChange()
+        change.size = size
+        _ = try engine.setAttributes(of: try mount.lookup(path).inode, change, handle: nil)
+    }
+
+    func makeFolder(_ path: String) throws(Errno) {
+        let (parent, name) = split(path)
+        _ = try engine.makeDirectory(name, in: try mount.lookup(parent).inode, mode: 0o755, by: Self.caller)
+    }
+
+    func link(_ path: String, to target: String) throws(Errno) {
+        let (parent, name) = split(path)
+        _ = try engine.makeSymbolicLink(name, in: try mount.lookup(parent).inode, to: target, by: Self.caller)
+    }
+
+    func unlink(_ path: String) throws(Errno) {
+        let (parent, name) = split(path)
+        try engine.unlink(name, in: try mount.lookup(parent).inode)
+    }
+
+    func removeFolder(_ path: String) throws(Errno) {
+        let (parent, name) = split(path)
+        try engine.removeDirectory(name, in: try mount.lookup(parent).inode)
+    }
+
+    func rename(_ old: String, _ new: String, flags: UInt32 = 0) throws(Errno) {
+        let (parent, name) = split(old)
+        let (newParent, newName) = split(new)
+        try engine.rename(
+            name, in: try mount.lookup(parent).inode, to: newName, in: try mount.lookup(newParent).inode, flags: flags)
+    }
+
+    /// What the store has of a key, as text; `nil` if nothing.
+    func stored(_ key: String) -> String? {
+        (try? mount.memory.read(ObjectKey(key))).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The names in the journal that are not the lock.
+    var journal: [String] {
+        TemporaryFolder.names(in: folder.path).flatMap { TemporaryFolder.names(in: folder.path + "/" + $0) }
+            .filter { $0 != "lock" }
+    }
+}

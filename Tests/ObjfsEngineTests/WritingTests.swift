@@ -1,0 +1,288 @@
+import Bytes
+import ObjfsEngine
+import ObjfsTesting
+import Storage
+import SystemPackage
+import Testing
+import VFS
+
+@Suite struct WritingTests {
+    @Test func `W1: what close reports is in the store`() throws {
+        let files = try WritableStore()
+        let handle = try files.open("a")
+        try files.write(handle, "hello")
+        #expect(files.stored("a") == nil)
+        try files.engine.flush(handle)
+        #expect(files.stored("a") == "hello")
+        try files.write(handle, ", world", at: 5)
+        try files.engine.synchronize(handle, dataOnly: true)
+        #expect(files.stored("a") == "hello, world")
+        try files.close(handle)
+        #expect(files.journal.isEmpty)
+    }
+
+    @Test func `W1: a synchronous write is in the store when it returns`() throws {
+        let files = try WritableStore()
+        let handle = try files.open("a", [.writing, .synchronous])
+        try files.write(handle, "now")
+        #expect(files.stored("a") == "now")
+        try files.close(handle)
+    }
+
+    @Test func `W2: writing, overwriting, appending, cutting and holes`() throws {
+        let files = try WritableStore(["old": "0123456789"])
+        let handle = try files.open("old")
+        try files.write(handle, "AB", at: 4)
+        try files.write(handle, "end", at: 14)
+        #expect(try files.mount.text("old") == "0123AB6789\0\0\0\0end")
+        try files.close(handle)
+        #expect(files.stored("old") == "0123AB6789\0\0\0\0end")
+        try files.truncate("old", to: 5)
+        #expect(files.stored("old") == "0123A")
+        try files.truncate("old", to: 7)
+        #expect(files.stored("old") == "0123A\0\0")
+        try files.put("old", "")
+        #expect(files.stored("old") == "")
+    }
+
+    @Test func `W3: a file written in order is sent in parts while it is written`() throws {
+        let files = try WritableStore()
+        let text = String(repeating: "0123456789", count: 200)
+        let handle = try files.open("large", [.writing])
+        for (index, part) in stride(from: 0, to: 2000, by: 50).enumerated() {
+            try files.write(handle, String(text.dropFirst(part).prefix(50)), at: Int64(index * 50))
+        }
+        #expect(files.mount.counter.counts.writes == 0)
+        try files.close(handle)
+        #expect(files.stored("large") == text)
+        #expect(files.mount.counter.counts.parts == 32)
+        #expect(files.mount.counter.counts.writes == 0)
+        #expect(try files.mount.memory.uploads(prefix: "").isEmpty)
+    }
+
+    @Test func `W2: a file that was sent in parts may still be changed anywhere`() throws {
+        let files = try WritableStore()
+        var text = Array(repeating: UInt8(ascii: "x"), count: 1000)
+        let handle = try files.open("large")
+        try files.engine.write(handle, at: 0, ByteSlice(text))
+        try files.write(handle, "HEAD", at: 0)
+        text.replaceSubrange(0..<4, with: "HEAD".utf8)
+        #expect(try files.mount.read("large") == text)
+        try files.close(handle)
+        #expect(try files.mount.memory.read("large") == text)
+    }
+
+    @Test func `W4: a little change to a large object sends a little`() throws {
+        let text = String(repeating: "0123456789", count: 1000)
+        let files = try WritableStore(["large": text])
+        let handle = try files.open("large")
+        try files.write(handle, "tail", at: 10_000)
+        try files.write(handle, "!", at: 5_000)
+        try files.close(handle)
+        #expect(files.stored("large") == text.prefix(5000) + "!" + text.dropFirst(5001) + "tail")
+        #expect(files.mount.counter.counts.bytesWritten <= 200)
+        #expect(files.mount.counter.counts.bytesRead <= 200)
+    }
+
+    @Test func `W5: a reader elsewhere sees the old object until the new one is whole`() throws {
+        let files = try WritableStore(["a": "old"])
+        let handle = try files.open("a", [.writing, .truncating])
+        for number in 0..<100 { try files.write(handle, "0123456789", at: Int64(number * 10)) }
+        #expect(files.stored("a") == "old")
+        try files.close(handle)
+        #expect(files.stored("a")?.count == 1000)
+    }
+
+    @Test func `W6: who writes learns that the object has changed`() throws {
+        let files = try WritableStore(["a": "old"])
+        let handle = try files.open("a")
+        try files.write(handle, "mine")
+        try files.mount.memory.write("a", "theirs".utf8)
+        #expect(throws: Errno.staleNFSFileHandle) { try files.engine.flush(handle) }
+        #expect(files.stored("a") == "theirs")
+        files.engine.release(handle)
+        #expect(try files.mount.text("a") == "theirs")
+        #expect(files.journal.count == 2)
+    }
+
+    @Test func `W6: a file that must be new is not put over one that came meanwhile`() throws {
+        let files = try WritableStore()
+        let handle = try files.open("a", [.writing, .exclusive])
+        try files.mount.memory.write("a", "theirs".utf8)
+        #expect(throws: Errno.fileExists) { try files.engine.flush(handle) }
+        files.engine.release(handle)
+        #expect(files.stored("a") == "theirs")
+    }
+
+    @Test func `W9: a file that is unlinked while open stays readable`() throws {
+        let files = try WritableStore(["a": "content"])
+        let reader = try files.open("a", .reading)
+        let writer = try files.open("new")
+        try files.write(writer, "temporary")
+        try files.unlink("a")
+        try files.unlink("new")
+        #expect(files.stored("a") == nil)
+        #expect(throws: Errno.noSuchFileOrDirectory) { try files.mount.lookup("a") }
+        let bytes = try files.engine.read(reader, at: 0, count: 100).flatMap(\.array)
+        #expect(String(decoding: bytes, as: UTF8.self) == "content")
+        try files.write(writer, "more", at: 9)
+        #expect(try files.engine.read(writer, at: 0, count: 100).flatMap(\.array) == Array("temporarymore".utf8))
+        try files.close(writer)
+        files.engine.release(reader)
+        #expect(files.stored("new") == nil)
+        #expect(files.journal.isEmpty)
+    }
+
+    @Test func `W9: a file that another is renamed onto stays readable`() throws {
+        let files = try WritableStore(["a": "old", "b": "new"])
+        let reader = try files.open("a", .reading)
+        try files.rename("b", "a")
+        #expect(try files.engine.read(reader, at: 0, count: 100).flatMap(\.array) == Array("old".utf8))
+        #expect(try files.mount.text("a") == "new")
+        files.engine.release(reader)
+    }
+
+    @Test func `W8: files and folders are renamed by copies, with all that is in them`() throws {
+        let files = try WritableStore(["d/a": "1", "d/e/b": "2", "f": "3"])
+        try files.rename("d", "x")
+        #expect(files.stored("x/a") == "1" && files.stored("x/e/b") == "2")
+        #expect(files.stored("d/a") == nil && files.stored("d/e/b") == nil)
+        #expect(throws: Errno.noSuchFileOrDirectory) { try files.mount.lookup("d") }
+        try files.rename("f", "x/a")
+        #expect(try files.mount.text("x/a") == "3")
+        #expect(throws: Errno.directoryNotEmpty) { try files.rename("x/e", "x") }
+        #expect(throws: Errno.invalidArgument) { try files.rename("x", "x/e/y") }
+        #expect(throws: Errno.notDirectory) { try files.rename("x/e", "x/a") }
+        #expect(throws: Errno.isDirectory) { try files.rename("x/a", "x/e") }
+        #expect(throws: Errno.fileExists) { try files.rename("x/a", "x/e/b", flags: 1) }
+        #expect(throws: Errno.invalidArgument) { try files.rename("x/a", "x/e/b", flags: 2) }
+        try files.makeFolder("empty")
+        try files.rename("x", "empty")
+        #expect(try files.mount.text("empty/e/b") == "2")
+        try files.rename("empty/a", "empty/a")
+        #expect(try files.mount.text("empty/a") == "3")
+    }
+
+    @Test func `folders stay when they are emptied, and are removed only when empty`() throws {
+        let files = try WritableStore(["d/a": "1"])
+        #expect(throws: Errno.directoryNotEmpty) { try files.removeFolder("d") }
+        try files.unlink("d/a")
+        #expect(try files.mount.lookup("d").type == .directory)
+        try files.removeFolder("d")
+        #expect(throws: Errno.noSuchFileOrDirectory) { try files.mount.lookup("d") }
+        try files.makeFolder("new")
+        #expect(files.stored("new/") == "")
+        #expect(throws: Errno.fileExists) { try files.makeFolder("new") }
+        #expect(throws: Errno.isDirectory) { try files.unlink("new") }
+        try files.removeFolder("new")
+        #expect(files.stored("new/") == nil)
+    }
+
+    @Test func `M7: modes, owners, times and links are kept in the names of s3fs`() throws {
+        let files = try WritableStore()
+        let handle = try files.open("a")
+        try files.write(handle, "x")
+        var change = AttributeChange()
+        change.permissions = 0o640
+        change.owner = 7
+        change.group = 8
+        change.modified = FileTime(nanoseconds: 1_234_567_890_123_456_789)
+        _ = try files.engine.setAttributes(of: try files.mount.lookup("a").inode, change, handle: handle)
+        try files.close(handle)
+        #expect(files.mount.counter.counts.copies == 0)
+        let metadata = try files.mount.memory.info("a").attributes?.metadata ?? [:]
+        #expect(metadata["mode"] == "33184" && metadata["uid"] == "7" && metadata["gid"] == "8")
+        #expect(metadata["mtime"] == "1234567890.123456789")
+        try files.link("l", to: "some/where")
+        #expect(files.stored("l") == "some/where")
+        #expect(try files.engine.readLink(try files.mount.lookup("l").inode) == "some/where")
+        #expect(try files.mount.memory.info("l").attributes?.metadata["mode"] == "41471")
+        change = AttributeChange()
+        change.permissions = 0o600
+        _ = try files.engine.setAttributes(of: try files.mount.lookup("a").inode, change, handle: nil)
+        let other = try MountedStore()
+        try other.memory.write(
+            "a", ByteSlice("x".utf8), attributes: try files.mount.memory.info("a").attributes ?? ObjectAttributes(),
+            condition: .always)
+        let shown = try other.lookup("a")
+        #expect(shown.permissions == 0o600 && shown.owner == 7 && shown.group == 8)
+        #expect(shown.modified.nanoseconds == 1_234_567_890_123_456_789)
+    }
+
+    @Test func `M7: extended attributes of users are kept`() throws {
+        let files = try WritableStore(["a": "x"])
+        let inode = try files.mount.lookup("a").inode
+        try files.engine.setExtendedAttribute("user.colour", of: inode, to: Array("blau\0ü".utf8), flags: 0)
+        #expect(try files.engine.extendedAttribute("user.colour", of: inode) == Array("blau\0ü".utf8))
+        #expect(try files.engine.extendedAttributeNames(of: inode).contains("user.colour"))
+        let kept = try files.mount.memory.info("a").attributes?.metadata["xattr"]
+        #expect(kept == "%7B%22user.colour%22%3A%22YmxhdQDDvA%3D%3D%22%7D")
+        #expect(throws: Errno.fileExists) {
+            try files.engine.setExtendedAttribute("user.colour", of: inode, to: [], flags: 1)
+        }
+        try files.engine.removeExtendedAttribute("user.colour", of: inode)
+        #expect(throws: Errno.noData) { try files.engine.extendedAttribute("user.colour", of: inode) }
+        #expect(throws: Errno.notSupportedOnSocket) {
+            try files.engine.setExtendedAttribute("trusted.x", of: inode, to: [], flags: 0)
+        }
+    }
+
+    @Test func `M6: a change made here is seen at once`() throws {
+        let files = try WritableStore(["a": "1"], options: { $0.metadataTTL = .seconds(3600) })
+        #expect(try files.mount.names("") == ["a"])
+        try files.put("b", "2")
+        #expect(try files.mount.names("") == ["a", "b"])
+        try files.put("a", "other")
+        #expect(try files.mount.text("a") == "other")
+        try files.unlink("a")
+        #expect(try files.mount.names("") == ["b"])
+        let handle = try files.open("open")
+        #expect(try files.mount.names("") == ["b", "open"])
+        try files.close(handle)
+    }
+
+    @Test func `M6: chunks of a file that was just written are those of the new version`() throws {
+        let files = try WritableStore(["a": "1\n2\n"])
+        #expect(try files.mount.text("a@chunks@2/chunk-1") == "2\n")
+        try files.put("a", "3\n4\n5\n6\n")
+        #expect(try files.mount.text("a@chunks@2/chunk-1") == "5\n6\n")
+        let handle = try files.open("a@chunks@2/chunk-1", .reading)
+        files.engine.release(handle)
+        #expect(throws: Errno.readOnlyFileSystem) { try files.open("a@chunks@2/chunk-1", .writing) }
+    }
+
+    @Test func `W7: what could not be stored stays in the journal`() throws {
+        let files = try WritableStore(["a": "old"])
+        let handle = try files.open("a")
+        try files.write(handle, "mine")
+        try files.mount.memory.delete("a")
+        #expect(throws: Errno.staleNFSFileHandle) { try files.close(handle) }
+        #expect(files.journal.count == 2)
+    }
+
+    @Test func `names and keys that are too long are refused`() throws {
+        let files = try WritableStore()
+        #expect(throws: Errno.fileNameTooLong) { try files.put(String(repeating: "x", count: 256), "") }
+        var path = ""
+        for _ in 0..<4 {
+            path += String(repeating: "y", count: 250) + "/"
+            try files.makeFolder(path)
+        }
+        #expect(throws: Errno.fileNameTooLong) { try files.put(path + String(repeating: "z", count: 100), "") }
+    }
+
+    @Test func `an object beyond the store's limit is refused before anything is lost`() throws {
+        let files = try WritableStore()
+        let handle = try files.open("a")
+        try files.write(handle, "x")
+        #expect(throws: Errno(rawValue: 27)) { try files.write(handle, "y", at: 1 << 30) }
+        try files.close(handle)
+        #expect(files.stored("a") == "x")
+    }
+
+    @Test func `a mount without a journal can't be written`() throws {
+        let mount = try MountedStore(["a": "x"])
+        #expect(throws: Errno.readOnlyFileSystem) { try mount.engine.open(try mount.lookup("a").inode, .writing) }
+        #expect(throws: Errno.readOnlyFileSystem) { try mount.engine.unlink("a", in: .root) }
+    }
+}
