@@ -8,7 +8,7 @@ package struct Objfs: ParsableCommand {
         discussion: "Each command has a manual page: objfs-run(1) for 'objfs run', and so on.",
         version: "objfs \(Version.string)",
         groupedSubcommands: [
-            CommandGroup(name: "Mounting", subcommands: [MountCommand.self, UnmountCommand.self]),
+            CommandGroup(name: "Mounting", subcommands: [MountCommand.self, UnmountCommand.self, RecoverCommand.self]),
             CommandGroup(
                 name: "Running",
                 subcommands: [RunCommand.self, JobsCommand.self, WorkerCommand.self, ChunksCommand.self]),

@@ -14,8 +14,9 @@ extension Engine {
         let node = try node(inode)
         let names =
             switch node {
-            case .account, .folder: [String]()
-            case .object, .file: ["object", "etag", "content-type"]
+            // Those of whole files can be asked for, but are not listed: who copies a file with all its
+            // attributes must not take along what only this mount can know.
+            case .account, .folder, .object, .file: [String]()
             case .chunkFolder: ["object", "etag", "count"]
             case .chunk: ["object", "etag", "index", "count", "offset", "length"]
             }

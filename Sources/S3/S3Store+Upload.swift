@@ -39,6 +39,7 @@ extension S3Store {
         ]
         do throws(StorageError) {
             let (response, body) = try service.send(call)
+            guard !body.isEmpty else { throw StorageError(.unsupported, "the service copies no parts") }
             guard let document = XMLElement.parse(body), document.name == "CopyPartResult",
                 let etag = document["ETag"]?.text
             else {
@@ -60,7 +61,7 @@ extension S3Store {
         call.body = ByteSlice(Self.document(parts).utf8)
         let (response, body) = try service.send(call)
         // The service keeps the connection alive with a status of 200 before it knows how this goes.
-        guard let document = XMLElement.parse(body), document.name == "CompleteMultipartUploadResult" else {
+        guard let document = XMLElement.parse(body), document.name != "Error", document["ETag"] != nil else {
             throw StorageError(response, body: body)
         }
         return try info(upload.key)
@@ -74,8 +75,8 @@ extension S3Store {
         }
     }
 
-    package func uploads(prefix: String) throws(StorageError) -> [Upload] {
-        var uploads: [Upload] = []
+    package func uploads(prefix: String) throws(StorageError) -> [PendingUpload] {
+        var uploads: [PendingUpload] = []
         var call = S3Service.Call(method: .get, bucket: bucket)
         call.query = [("uploads", ""), ("prefix", prefix)]
         while true {
@@ -85,7 +86,10 @@ extension S3Store {
             }
             for element in page.all("Upload") {
                 guard let key = element["Key"]?.text, let id = element["UploadId"]?.text else { continue }
-                uploads.append(Upload(key: ObjectKey(key), id: id))
+                uploads.append(
+                    PendingUpload(
+                        Upload(key: ObjectKey(key), id: id),
+                        begun: element["Initiated"].flatMap { Dates.iso8601($0.text) }))
             }
             guard page["IsTruncated"]?.text == "true", let key = page["NextKeyMarker"]?.text,
                 let id = page["NextUploadIdMarker"]?.text

@@ -140,7 +140,7 @@ package protocol ObjectStore: Sendable {
     /// The uploads that were begun and are not over, of keys that begin with a prefix.
     ///
     /// The corresponding S3 operation is `ListMultipartUploads`.
-    func uploads(prefix: String) throws(StorageError) -> [Upload]
+    func uploads(prefix: String) throws(StorageError) -> [PendingUpload]
 }
 
 extension ObjectStore {

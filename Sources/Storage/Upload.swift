@@ -10,6 +10,20 @@ package struct Upload: Hashable, Sendable {
     }
 }
 
+/// An upload that was begun and is not over.
+package struct PendingUpload: Hashable, Sendable {
+    package let upload: Upload
+    /// When it was begun, as the store's clock had it; `nil` if the store does not tell.
+    package let begun: Timestamp?
+
+    package var key: ObjectKey { upload.key }
+
+    package init(_ upload: Upload, begun: Timestamp?) {
+        self.upload = upload
+        self.begun = begun
+    }
+}
+
 /// A part that the store has.
 package struct UploadedPart: Hashable, Sendable {
     /// Its place among the parts, from 1 on; numbers may be left out.

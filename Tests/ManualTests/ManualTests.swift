@@ -8,7 +8,9 @@ import Testing
     /// The top of the package.
     private static let root = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
 
-    private static let commands = ["mount", "umount", "run", "jobs", "worker", "chunks", "ls", "cat", "stat", "doctor"]
+    private static let commands = [
+        "mount", "umount", "recover", "run", "jobs", "worker", "chunks", "ls", "cat", "stat", "doctor",
+    ]
 
     private func text(_ path: String) throws -> String {
         let file = try #require(fopen(Self.root + "/" + path, "r"), "\(path) is missing")

@@ -8,7 +8,10 @@ import Testing
     private static let understood: [([String], [String])] = [
         (["s3://b", "/mnt"], ["--", "s3://b", "/mnt"]),
         (["s3://b", "/mnt", "-o", "rw,noauto,_netdev,x-systemd.automount"], ["--", "s3://b", "/mnt"]),
-        (["s3://b", "/mnt", "-n", "-o", "ro", "-o", "allow_other"], ["--allow-other", "--", "s3://b", "/mnt"]),
+        (
+            ["s3://b", "/mnt", "-n", "-o", "ro", "-o", "allow_other"],
+            ["--read-only", "--allow-other", "--", "s3://b", "/mnt"]
+        ),
         (["-sv", "-t", "fuse.objfs", "s3://b", "/mnt"], ["--", "s3://b", "/mnt"]),
         (
             ["s3://b", "/mnt", "-o", "profile=a\\,b,chunk_size=8M,log-file=/x=y"],

@@ -119,5 +119,5 @@ package final class CountingStore: ObjectStore {
 
     package func abort(_ upload: Upload) throws(StorageError) { try base.abort(upload) }
 
-    package func uploads(prefix: String) throws(StorageError) -> [Upload] { try base.uploads(prefix: prefix) }
+    package func uploads(prefix: String) throws(StorageError) -> [PendingUpload] { try base.uploads(prefix: prefix) }
 }

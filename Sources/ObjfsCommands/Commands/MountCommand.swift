@@ -10,6 +10,7 @@ import ObjfsMount
 import Records
 import Storage
 import SystemPackage
+import Threads
 
 /// `objfs mount`: mounts a bucket.
 struct MountCommand: ParsableCommand {
@@ -186,7 +187,31 @@ struct MountCommand: ParsableCommand {
         } catch {
             throw MountError("\(directory): \(error.description)", hint: "objfs doctor tells what this user may mount")
         }
+        if let store = bucketStore(source) { tidyJournal(store) }
         session.run(handlesSignals: true)
+    }
+
+    private func bucketStore(_ source: EngineSource) -> (any ObjectStore)? {
+        if case .bucket(let store) = source { store } else { nil }
+    }
+
+    /// Tells of what earlier mounts left behind, and ends the uploads that were begun for it.
+    private func tidyJournal(_ store: any ObjectStore) {
+        guard !readOnly, let root = journal ?? CacheFolder.journal else { return }
+        let files = LeftBehind.all(in: root).filter { $0.store == store.name }
+        guard !files.isEmpty else { return }
+        Messages.warn("mount: \(files.count) files were written and not stored: see objfs recover")
+        let uploads = files.filter { $0.mayHaveUpload }
+        guard !uploads.isEmpty else { return }
+        Thread.start("objfs-tidy") {
+            for file in uploads {
+                do throws(StorageError) {
+                    try file.abort(in: store)
+                } catch {
+                    Messages.warn("mount: \(store.name)/\(file.key): the upload is not ended: \(error.message)")
+                }
+            }
+        }?.detach()
     }
 
     private func openJournal() throws(MountError) -> Journal {

@@ -93,21 +93,24 @@ struct Commit {
 
     private func writeParts(_ size: Int64) throws(StorageError) -> ObjectInfo {
         let sender = PartSender(draft: draft, key: key, attributes: attributes, budget: budget)
-        let (upload, begun) = try sender.upload()
-        var parts: [UploadedPart] = []
+        sender.waitForAll()
+        // Some services insist that every part they were sent is named at the end.
+        let last = draft.grid.ranges(of: size).count
+        if draft.state.withLock({ $0.streamed.numbers.contains { $0 > last } }) { sender.giveUp() }
         do throws(StorageError) {
-            do throws(StorageError) {
-                parts = try send(size, sender, upload)
-            } catch {
-                guard error.code == .unsupported, !draft.bucket.copiesNoParts else { throw error }
-                draft.bucket.noteNoPartCopies()
-                parts = try send(size, sender, upload)
-            }
+            return try writeParts(size, sender)
         } catch {
-            // Parts that came through are kept for the next try, unless the service does not know of the upload.
-            if error.code == .notFound { giveUpParts() }
-            throw error
+            guard error.code == .unsupported || error.code == .notFound else { throw error }
+            // The service copies no parts, or replaces none, or has lost the upload: all over, by plain parts alone.
+            draft.bucket.noteNoPartCopies()
+            sender.giveUp()
+            return try writeParts(size, sender)
         }
+    }
+
+    private func writeParts(_ size: Int64, _ sender: PartSender) throws(StorageError) -> ObjectInfo {
+        let (upload, begun) = try sender.upload()
+        let parts = try send(size, sender, upload)
         let info = try conditionally { (condition) throws(StorageError) in
             try store.complete(upload, parts, condition: condition)
         }
@@ -126,7 +129,6 @@ struct Commit {
     private func send(
         _ size: Int64, _ sender: PartSender, _ upload: Upload
     ) throws(StorageError) -> [UploadedPart] {
-        sender.waitForAll()
         let steps = plan(size)
         let results = Monitor((parts: [UploadedPart](), failure: StorageError?.none, open: steps.count))
         for step in steps {
@@ -216,6 +218,7 @@ struct PartSender: Sendable {
         }
         if let known { return known }
         do throws(StorageError) {
+            try? draft.file.noteBeginning()
             let upload = try store.beginUpload(key, attributes: attributes)
             draft.state.update { $0.streamed.begin = .begun(upload, attributes) }
             // Without the line the upload is found by nobody after a crash, which is no reason not to go on.
@@ -253,7 +256,8 @@ struct PartSender: Sendable {
             _ = try send(index)
             freeDisk(draft.grid.range(index), index)
         } catch {
-            guard !error.isTransient else { return }
+            // What the store lacks, the commit does without.
+            guard !error.isTransient, error.code != .unsupported else { return }
             let reason = Errno(error)
             draft.state.update { $0.streamed.failure = reason }
         }
@@ -261,7 +265,7 @@ struct PartSender: Sendable {
 
     /// Gives the disk back what a sent part takes, where there is little room left.
     private func freeDisk(_ range: Range<Int64>, _ index: Int) {
-        guard draft.journal.room < draft.journal.reserve else { return }
+        guard draft.isTight else { return }
         draft.state.withLock { state in
             guard case .sent = state.streamed.parts[index] else { return }
             state.staged.remove(contentsOf: range)

@@ -35,7 +35,8 @@ final class Draft: Sendable {
     }
 
     let file: StagedFile
-    let journal: Journal
+    /// The journal that it is in; `nil` for one that was left behind.
+    let journal: Journal?
     let state: Monitor<State>
     let bucket: Bucket
     let grid: PartGrid
@@ -43,22 +44,29 @@ final class Draft: Sendable {
     /// Makes a draft whose content is that of a version, or nothing.
     ///
     /// - Parameter isChanged: Whether this alone is a change: a file that is new, or was cut to nothing.
-    init(
+    convenience init(
         _ file: StagedFile, journal: Journal, bucket: Bucket, base: ObjectVersion?, isChanged: Bool
     ) throws(Errno) {
-        self.file = file
-        self.journal = journal
-        self.bucket = bucket
-        grid = PartGrid(bucket.store.uploadLimits)
-        var state = State(grid: grid)
+        var state = State(grid: PartGrid(bucket.store.uploadLimits))
         state.base = base
         state.size = base?.info.size ?? 0
         state.baseEnd = state.size
         if isChanged { state.generation = 1 }
-        self.state = Monitor(state)
+        self.init(file, journal: journal, bucket: bucket, state: state)
         try file.note(base: base?.info, end: base?.info.size ?? 0)
         try file.note(size: base?.info.size ?? 0)
     }
+
+    init(_ file: StagedFile, journal: Journal?, bucket: Bucket, state: sending State) {
+        self.file = file
+        self.journal = journal
+        self.bucket = bucket
+        grid = state.grid
+        self.state = Monitor(state)
+    }
+
+    /// Whether the disk has little room left.
+    var isTight: Bool { journal.map { $0.room < $0.reserve } ?? false }
 
     var size: Int64 { state.withLock { $0.size } }
 

@@ -81,6 +81,7 @@ extension Engine {
     /// Ends what cannot be stored: the file is again as the store has it, and the journal keeps what was written.
     func giveUp(_ file: LiveFile) {
         guard let draft = file.takeDraft() else { return }
+        try? draft.file.noteKept()
         complaints.tell("\(file.url): what was written is kept: objfs recover lists it (\(draft.file.path))")
         file.state.update { state in
             state.isMetadataDirty = false

@@ -153,7 +153,7 @@ extension Engine {
         }
         writers.submit { sender.sendAhead(part) }
         // With a full disk, no more is taken than is sent.
-        if draft.journal.room < draft.journal.reserve { sender.waitForAll() }
+        if draft.isTight { sender.waitForAll() }
     }
 
     package func flush(_ handle: FileHandle) throws(Errno) {

@@ -96,6 +96,7 @@ final class LiveFile: Sendable {
         try state.withLock { state throws(Errno) in
             if let draft = state.draft { return draft }
             let staged = try journal.stage(StagedFile.Header(store: bucket.store.name, key: state.key))
+            _ = try? staged.note(metadata: attributesToStore(state))
             let base = emptied ? nil : state.info.map { ObjectVersion(bucket: bucket, info: $0) }
             do throws(Errno) {
                 let draft = try Draft(

@@ -14,9 +14,11 @@ import SystemPackage
 ///     base ETAG SIZE END      what is not in the data file is in this version, below END
 ///     size N
 ///     write OFFSET END        those bytes are in the data file
+///     beginning SECONDS       an upload was about to begin, then
 ///     upload ID               an upload was begun
 ///     metadata NAME VALUE
 ///     failed REASON
+///     kept                    the daemon has done with it
 ///
 /// A later line counts more than an earlier one. Text is percent-encoded where it must be.
 final class StagedFile: @unchecked Sendable {
@@ -42,10 +44,25 @@ final class StagedFile: @unchecked Sendable {
         log = open(path + ".log", flags, 0o600)
         guard log >= 0 else {
             let reason = errno
+            close(data)
             unlink(path + ".data")
             throw Errno(rawValue: reason)
         }
         try add("objfs 1\nstore \(Self.encoded(header.store))\nkey \(Self.encoded(header.key.string))")
+    }
+
+    /// Opens what a daemon left behind.
+    init(opening path: String) throws(Errno) {
+        self.path = path
+        data = open(path + ".data", O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+        guard data >= 0 else { throw Errno(rawValue: errno) }
+        log = open(path + ".log", O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+        guard log >= 0 else {
+            let reason = errno
+            close(data)
+            throw Errno(rawValue: reason)
+        }
+        end = max(lseek(log, 0, SEEK_END), 0)
     }
 
     deinit {
@@ -126,9 +143,12 @@ final class StagedFile: @unchecked Sendable {
         try add(base.map { "base \(Self.encoded($0.etag.string)) \($0.size) \(end)" } ?? "base - 0 0")
     }
     func note(key: ObjectKey) throws(Errno) { try add("key \(Self.encoded(key.string))") }
+    /// Notes that an upload is about to begin, whose name a crash may leave unknown.
+    func noteBeginning() throws(Errno) { try add("beginning \(Complaints.now / 1_000_000_000)") }
     func note(upload: Upload) throws(Errno) { try add("upload \(Self.encoded(upload.id))") }
     func noteNoUpload() throws(Errno) { try add("upload -") }
     func note(failure: String) throws(Errno) { try add("failed \(Self.encoded(failure))") }
+    func noteKept() throws(Errno) { try add("kept") }
     func note(metadata: ObjectAttributes) throws(Errno) {
         var lines = ["metadata -"]
         if let type = metadata.contentType { lines.append("type \(Self.encoded(type))") }

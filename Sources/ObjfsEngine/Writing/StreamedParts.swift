@@ -22,6 +22,8 @@ struct StreamedParts {
     var next = 0
     var begin = Begin.no
     var parts: [Int: Part] = [:]
+    /// The numbers of all parts that the store has, be they of use or not.
+    var numbers: Set<Int> = []
     /// Why no more can be sent; who writes on learns it.
     var failure: Errno?
 
@@ -46,6 +48,7 @@ struct StreamedParts {
 
     /// Takes note of how the sending of a part ended.
     mutating func ended(_ index: Int, with part: UploadedPart?) {
+        if let part { numbers.insert(part.number) }
         guard case .sending(let isSpoilt) = parts[index] else { return }
         parts[index] = isSpoilt ? nil : part.map(Part.sent)
     }

@@ -98,7 +98,7 @@ package struct ReportingStore: ObjectStore {
         try told("abort \(name)/\(upload.key)") { () throws(StorageError) in try base.abort(upload) }
     }
 
-    package func uploads(prefix: String) throws(StorageError) -> [Upload] {
+    package func uploads(prefix: String) throws(StorageError) -> [PendingUpload] {
         try told("uploads \(name)/\(prefix)") { () throws(StorageError) in try base.uploads(prefix: prefix) }
     }
 

@@ -126,7 +126,7 @@ package final class RetryingStore: ObjectStore {
         try persist { () throws(StorageError) in try base.abort(upload) }
     }
 
-    package func uploads(prefix: String) throws(StorageError) -> [Upload] {
+    package func uploads(prefix: String) throws(StorageError) -> [PendingUpload] {
         try persist { () throws(StorageError) in try base.uploads(prefix: prefix) }
     }
 

@@ -138,9 +138,10 @@ package final class InMemoryStore: ObjectStore {
         state.withLock { $0.uploads[upload] = nil }
     }
 
-    package func uploads(prefix: String) throws(StorageError) -> [Upload] {
+    package func uploads(prefix: String) throws(StorageError) -> [PendingUpload] {
         state.withLock { state in
             state.uploads.keys.filter { $0.key.string.utf8.starts(with: prefix.utf8) }.sorted { $0.key < $1.key }
+                .map { PendingUpload($0, begun: nil) }
         }
     }
 

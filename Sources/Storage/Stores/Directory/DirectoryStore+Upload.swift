@@ -83,7 +83,7 @@ extension DirectoryStore {
         }
     }
 
-    package func uploads(prefix: String) throws(StorageError) -> [Upload] {
+    package func uploads(prefix: String) throws(StorageError) -> [PendingUpload] {
         let root = try openRoot()
         let start = Self.name(of: "")
         return root.temporaryNames().compactMap { name in
@@ -92,7 +92,8 @@ extension DirectoryStore {
             else {
                 return nil
             }
-            return Upload(key: ObjectKey(key), id: String(name.dropFirst(start.count)))
+            let upload = Upload(key: ObjectKey(key), id: String(name.dropFirst(start.count)))
+            return PendingUpload(upload, begun: try? file.info(upload.key).modified)
         }
     }
 

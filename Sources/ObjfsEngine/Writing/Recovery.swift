@@ -1,0 +1,164 @@
+import Glibc
+package import Storage
+import SystemPackage
+import Threads
+
+/// A file that was written, is not in the store, and that no daemon cares for any more.
+package struct LeftBehind: Sendable {
+    /// The folder of the daemon and the number of the file in it.
+    package let id: String
+    /// The URL of the bucket, or of the part of it, that was mounted.
+    package let store: String
+    package let key: ObjectKey
+    /// How long the file was, in bytes.
+    package let size: Int64
+    /// How many bytes of it were written and not stored.
+    package let written: Int64
+    /// When something was last written to it.
+    package let modified: Timestamp
+    /// Why it is not stored, as far as somebody tried.
+    package let failure: String?
+    /// Whether an upload may have been begun that nobody has ended.
+    package var mayHaveUpload: Bool { log.upload != nil || log.beginning != nil }
+
+    fileprivate let path: String
+    fileprivate let log: StagedLog
+
+    /// Everything in a journal that was left behind.
+    ///
+    /// Folders of daemons that are gone and left nothing are removed.
+    package static func all(in root: String) -> [LeftBehind] {
+        var found: [LeftBehind] = []
+        for folder in names(in: root).sorted() {
+            let path = root + "/" + folder
+            let lock = open(path + "/" + Journal.lockName, O_RDWR | O_CLOEXEC)
+            let isAlive = lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0
+            defer { if lock >= 0 { close(lock) } }
+            let files = names(in: path).filter { $0.hasSuffix(".log") }.sorted()
+            for name in files {
+                guard let file = LeftBehind(id: folder + "/" + name.dropLast(4), path: path + "/" + name.dropLast(4))
+                else { continue }
+                // A daemon that lives has done only with what it says so of.
+                if !isAlive || file.log.isKept { found.append(file) }
+            }
+            if !isAlive, files.isEmpty {
+                unlink(path + "/" + Journal.lockName)
+                rmdir(path)
+            }
+        }
+        return found
+    }
+
+    private init?(id: String, path: String) {
+        guard let text = Self.text(of: path + ".log"), let log = StagedLog(text) else { return nil }
+        var status = stat()
+        guard stat(path + ".data", &status) == 0 else { return nil }
+        self.id = id
+        self.path = path
+        self.log = log
+        store = log.store
+        key = ObjectKey(log.key)
+        size = log.size
+        written = log.dirty.ranges.reduce(0) { $0 + Int64($1.count) }
+        modified = Timestamp(seconds: Int64(status.st_mtim.tv_sec))
+        failure = log.failure
+    }
+
+    private static func names(in path: String) -> [String] {
+        guard let stream = opendir(path) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if !name.hasPrefix(".") { names.append(name) }
+        }
+        return names
+    }
+
+    private static func text(of path: String) -> String? {
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        var block = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = block.withUnsafeMutableBytes { read(file, $0.baseAddress, $0.count) }
+            guard count > 0 else { break }
+            bytes += block[..<count]
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+
+    // MARK: What can be done
+
+    /// Makes the object of it, as `close` would have.
+    ///
+    /// - Parameters:
+    ///   - store: The store that ``store`` names.
+    ///   - replaces: Whether the object may have changed since.
+    /// - Throws: ``StorageError/Code/preconditionFailed`` if it has and must not have.
+    package func upload(to store: any ObjectStore, replacing replaces: Bool) throws(StorageError) {
+        let bucket = Bucket(name: "", store: store, options: EngineOptions(owner: 0, group: 0))
+        let draft: Draft
+        do throws(Errno) {
+            draft = try Draft(recovering: path, log, bucket: bucket)
+        } catch {
+            throw StorageError(.unavailable, "the journal can't be read: \(error)")
+        }
+        let condition: WriteCondition = log.base.map { .unchanged($0.etag) } ?? .absent
+        _ = try Commit(
+            draft: draft, key: key, attributes: log.attributes, condition: replaces ? .always : condition,
+            budget: MemoryBudget(limit: 64 << 20), pool: WorkerPool("objfs-recover", limit: 4)
+        ).run()
+        discard()
+    }
+
+    /// Gives up the upload that was begun for it.
+    package func abort(in store: any ObjectStore) throws(StorageError) {
+        guard mayHaveUpload else { return }
+        if let id = log.upload { try store.abort(Upload(key: key, id: id)) }
+        if let beginning = log.beginning {
+            // The daemon ended before it knew the name. Clocks may differ by a minute.
+            for pending in try store.uploads(prefix: key.string) where pending.key == key {
+                let begun = pending.begun?.nanoseconds ?? 0
+                let distance = begun.subtractingReportingOverflow(beginning.nanoseconds).partialValue.magnitude
+                if distance < 60_000_000_000 {
+                    try store.abort(pending.upload)
+                }
+            }
+        }
+        let file = open(path + ".log", O_WRONLY | O_APPEND | O_CLOEXEC)
+        guard file >= 0 else { return }
+        let line = "upload -\n"
+        _ = Glibc.write(file, line, line.utf8.count)
+        close(file)
+    }
+
+    /// Removes it for good.
+    package func discard() {
+        unlink(path + ".data")
+        unlink(path + ".log")
+    }
+}
+
+extension Draft {
+    /// Makes a draft of what a daemon left behind.
+    convenience init(recovering path: String, _ log: StagedLog, bucket: Bucket) throws(Errno) {
+        let base = log.base.map { base in
+            ObjectVersion(
+                bucket: bucket,
+                info: ObjectInfo(
+                    key: ObjectKey(log.key), size: base.size, etag: base.etag, modified: Timestamp(nanoseconds: 0)))
+        }
+        var state = State(grid: PartGrid(bucket.store.uploadLimits))
+        state.base = base
+        state.baseEnd = min(log.baseEnd, base?.info.size ?? 0)
+        state.size = log.size
+        state.staged = log.staged
+        state.dirty = log.dirty
+        state.generation = 1
+        self.init(try StagedFile(opening: path), journal: nil, bucket: bucket, state: state)
+    }
+}

@@ -1,0 +1,88 @@
+import Bytes
+import Glibc
+import Storage
+
+/// What the log of a staged file says, read back; see ``StagedFile`` for its lines.
+struct StagedLog: Sendable {
+    var store = ""
+    var key = ""
+    var base: (etag: ETag, size: Int64)?
+    var baseEnd: Int64 = 0
+    var size: Int64 = 0
+    /// What the data file has, and what of it differs from the base.
+    var staged = RangeSet<Int64>()
+    var dirty = RangeSet<Int64>()
+    var upload: String?
+    /// When an upload was about to begin whose name is not known.
+    var beginning: Timestamp?
+    var attributes = ObjectAttributes()
+    /// Why it was not stored; `nil` if nobody tried.
+    var failure: String?
+    /// Whether the daemon has done with it.
+    var isKept = false
+
+    /// Reads a log; `nil` if it is none. A last line that was cut short by a crash is left out.
+    init?(_ text: String) {
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)[...]
+        guard lines.popFirst() == "objfs 1" else { return nil }
+        if !text.hasSuffix("\n") { lines = lines.dropLast() }
+        for line in lines { read(line.split(separator: " ").map(String.init)) }
+        guard !store.isEmpty, !key.isEmpty else { return nil }
+    }
+
+    private mutating func read(_ words: [String]) {
+        guard let word = words.first else { return }
+        let numbers = words.dropFirst().map { Int64($0) ?? -1 }
+        switch (word, words.count) {
+        case ("store", 2): store = Self.decoded(words[1])
+        case ("key", 2): key = Self.decoded(words[1])
+        case ("base", 4): readBase(words[1], size: numbers[1], end: numbers[2])
+        case ("size", 2) where numbers[0] >= 0:
+            size = numbers[0]
+            staged.remove(contentsOf: size..<Int64.max)
+            dirty.remove(contentsOf: size..<Int64.max)
+        case ("write", 3) where numbers[0] >= 0 && numbers[1] > numbers[0]:
+            staged.insert(contentsOf: numbers[0]..<numbers[1])
+            dirty.insert(contentsOf: numbers[0]..<numbers[1])
+            size = max(size, numbers[1])
+        case ("beginning", 2): beginning = numbers[0] < 0 ? nil : Timestamp(seconds: numbers[0])
+        case ("upload", 2):
+            beginning = nil
+            upload = words[1] == "-" ? nil : Self.decoded(words[1])
+        case ("metadata", 2): attributes = ObjectAttributes()
+        case ("metadata", 3): attributes.metadata[Self.decoded(words[1])] = Self.decoded(words[2])
+        case ("type", 2): attributes.contentType = Self.decoded(words[1])
+        case ("failed", 2): failure = Self.decoded(words[1])
+        case ("kept", 1): isKept = true
+        default: break
+        }
+    }
+
+    private mutating func readBase(_ etag: String, size: Int64, end: Int64) {
+        guard etag != "-", size >= 0, end >= 0 else {
+            base = nil
+            baseEnd = 0
+            return
+        }
+        let etag = ETag(Self.decoded(etag))
+        // A version that was stored has all that was written until then.
+        if base?.etag != etag { dirty = RangeSet() }
+        base = (etag, size)
+        baseEnd = end
+    }
+
+    private static func decoded(_ text: String) -> String {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), let value = Hex.bytes(String(decoding: rest.prefix(2), as: UTF8.self))?.first
+            {
+                bytes.append(value)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

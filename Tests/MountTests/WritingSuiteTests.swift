@@ -1,0 +1,72 @@
+import Glibc
+import ObjfsTesting
+import Processes
+import Testing
+
+/// Programs, random operations and crashes on a mount of a real service, through the kernel.
+@Suite(.serialized) struct WritingSuiteTests {
+    private static let suites = String(#filePath.dropLast("MountTests/WritingSuiteTests.swift".utf8.count)) + "Suites/"
+
+    /// A bucket of Ceph, and what the programs that use it need to know.
+    private final class Bucket {
+        let folder = TemporaryFolder()
+        let name: String
+        let server: S3Server
+        let variables: [String: String]
+
+        init(_ name: String) throws {
+            self.name = name
+            server = try CephCluster.shared()
+            variables = [
+                "AWS_ACCESS_KEY_ID": server.accessKey, "AWS_SECRET_ACCESS_KEY": server.secretKey,
+                "AWS_ENDPOINT_URL": server.url, "AWS_REGION": "us-east-1", "XDG_STATE_HOME": folder.path + "/state",
+                "XDG_CACHE_HOME": folder.path + "/cache",
+            ]
+            folder.makeFolder("mount")
+            folder.makeFolder("plain")
+            try run(
+                "python3", "-c", "import boto3, sys; boto3.client('s3').create_bucket(Bucket=sys.argv[1])", name)
+        }
+
+        var mount: String { folder.path + "/mount" }
+
+        @discardableResult
+        func run(_ words: String...) throws -> String {
+            let result = try Program.run(words, environment: variables, seconds: 600)
+            #expect(
+                result.status == 0,
+                "\(words.prefix(3).joined(separator: " ")): \(result.standardError)\(result.standardOutput)")
+            return result.standardOutput
+        }
+    }
+
+    @Test func `W1, W2, W8, M7: random operations on a mount are those on a folder, and the bucket has them`() throws {
+        let bucket = try Bucket("model")
+        try bucket.run(Program.objfs, "mount", "s3://model", bucket.mount)
+        defer { _ = try? Program.run([Program.objfs, "umount", bucket.mount]) }
+        let seed = String(SeededGenerator.freshSeed)
+        let output = try bucket.run(
+            "python3", Self.suites + "model.py", bucket.mount, bucket.folder.path + "/plain", bucket.server.url,
+            "model",
+            seed, "150")
+        #expect(output.contains("all the same"), "seed \(seed)")
+    }
+
+    @Test func `W1, W2: programs that people use work on a mount`() throws {
+        let bucket = try Bucket("programs")
+        try bucket.run(Program.objfs, "mount", "s3://programs", bucket.mount)
+        defer { _ = try? Program.run([Program.objfs, "umount", bucket.mount]) }
+        let output = try bucket.run(
+            "bash", Self.suites + "programs.sh", bucket.mount + "/work", bucket.folder.path + "/scratch")
+        #expect(!output.contains("FAILED"), "\(output)")
+        #expect(output.split(separator: "\n").count { $0.hasPrefix("ok ") } == 22)
+    }
+
+    @Test func `W7: when the daemon is killed nothing is lost that close had reported`() throws {
+        let bucket = try Bucket("kill")
+        let seed = String(SeededGenerator.freshSeed)
+        let output = try bucket.run(
+            "python3", Self.suites + "kill.py", Program.objfs, bucket.mount, bucket.server.url, "kill", seed, "25")
+        #expect(output.contains("nothing lost"), "seed \(seed)")
+    }
+}
