@@ -199,8 +199,8 @@ struct MountCommand: ParsableCommand {
     private func tidyJournal(_ store: any ObjectStore) {
         guard !readOnly, let root = journal ?? CacheFolder.journal else { return }
         let files = LeftBehind.all(in: root).filter { $0.store == store.name }
-        guard !files.isEmpty else { return }
-        Messages.warn("mount: \(files.count) files were written and not stored: see objfs recover")
+        let count = files.count { !$0.isDiscarded }
+        if count > 0 { Messages.warn("mount: \(count) files were written and not stored: see objfs recover") }
         let uploads = files.filter { $0.mayHaveUpload }
         guard !uploads.isEmpty else { return }
         Thread.start("objfs-tidy") {

@@ -36,13 +36,15 @@ struct RecoverCommand: ParsableCommand {
         guard let root = journal.map({ AbsolutePath.of($0) }) ?? CacheFolder.journal else {
             throw Failure(.impossible, "recover: there is no journal", hint: "name its folder by --journal")
         }
-        let all = LeftBehind.all(in: root)
+        let found = LeftBehind.all(in: root)
+        let all = found.filter { !$0.isDiscarded }
         let unknown = ids.filter { id in !all.contains { $0.id == id } }
         guard unknown.isEmpty else {
             throw Failure(.impossible, "recover: \(unknown[0]): there is no such file in the journal")
         }
         let files = ids.isEmpty ? all : all.filter { ids.contains($0.id) }
         guard upload || discard else { return list(files) }
+        for file in found where file.isDiscarded { try? file.abort(in: stores.store(of: file)) }
         var failures = 0
         for file in files {
             if discard { giveUp(file) } else { failures += store(file) ? 0 : 1 }

@@ -21,6 +21,9 @@ package struct LeftBehind: Sendable {
     /// Whether an upload may have been begun that nobody has ended.
     package var mayHaveUpload: Bool { log.upload != nil || log.beginning != nil }
 
+    /// Whether nothing is left of it but that an upload may have been begun for it, whose name is not known.
+    package let isDiscarded: Bool
+
     fileprivate let path: String
     fileprivate let log: StagedLog
 
@@ -52,7 +55,10 @@ package struct LeftBehind: Sendable {
     private init?(id: String, path: String) {
         guard let text = Self.text(of: path + ".log"), let log = StagedLog(text) else { return nil }
         var status = stat()
-        guard stat(path + ".data", &status) == 0 else { return nil }
+        isDiscarded = stat(path + ".data", &status) != 0
+        guard !isDiscarded || log.beginning != nil, !isDiscarded || stat(path + ".log", &status) == 0 else {
+            return nil
+        }
         self.id = id
         self.path = path
         self.log = log
@@ -132,14 +138,17 @@ package struct LeftBehind: Sendable {
         let file = open(path + ".log", O_WRONLY | O_APPEND | O_CLOEXEC)
         guard file >= 0 else { return }
         let line = "upload -\n"
-        _ = Glibc.write(file, line, line.utf8.count)
+        // An upload whose request was still on its way is begun later: of that, something must be left to know.
+        if log.beginning == nil { _ = Glibc.write(file, line, line.utf8.count) }
         close(file)
+        let age = Complaints.now / 1_000_000_000 - modified.nanoseconds / 1_000_000_000
+        if isDiscarded, age > 600 { unlink(path + ".log") }
     }
 
     /// Removes it for good.
     package func discard() {
         unlink(path + ".data")
-        unlink(path + ".log")
+        if log.beginning == nil { unlink(path + ".log") }
     }
 }
 
