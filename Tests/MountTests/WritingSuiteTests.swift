@@ -5,6 +5,8 @@ import Testing
 
 /// Programs, random operations and crashes on a mount of a real service, through the kernel.
 @Suite(.serialized) struct WritingSuiteTests {
+    /// Python with boto3, the S3 client of another make.
+    private static let python = suites.dropLast("Tests/Suites/".utf8.count) + ".build-tools/bin/python3"
     private static let suites = String(#filePath.dropLast("MountTests/WritingSuiteTests.swift".utf8.count)) + "Suites/"
 
     /// A bucket of Ceph, and what the programs that use it need to know.
@@ -25,7 +27,8 @@ import Testing
             folder.makeFolder("mount")
             folder.makeFolder("plain")
             try run(
-                "python3", "-c", "import boto3, sys; boto3.client('s3').create_bucket(Bucket=sys.argv[1])", name)
+                WritingSuiteTests.python, "-c",
+                "import boto3, sys; boto3.client('s3').create_bucket(Bucket=sys.argv[1])", name)
         }
 
         var mount: String { folder.path + "/mount" }
@@ -46,7 +49,7 @@ import Testing
         defer { _ = try? Program.run([Program.objfs, "umount", bucket.mount]) }
         let seed = String(SeededGenerator.freshSeed)
         let output = try bucket.run(
-            "python3", Self.suites + "model.py", bucket.mount, bucket.folder.path + "/plain", bucket.server.url,
+            Self.python, Self.suites + "model.py", bucket.mount, bucket.folder.path + "/plain", bucket.server.url,
             "model",
             seed, "150")
         #expect(output.contains("all the same"), "seed \(seed)")
@@ -66,7 +69,7 @@ import Testing
         let bucket = try Bucket("kill")
         let seed = String(SeededGenerator.freshSeed)
         let output = try bucket.run(
-            "python3", Self.suites + "kill.py", Program.objfs, bucket.mount, bucket.server.url, "kill", seed, "25")
+            Self.python, Self.suites + "kill.py", Program.objfs, bucket.mount, bucket.server.url, "kill", seed, "25")
         #expect(output.contains("nothing lost"), "seed \(seed)")
     }
 }
