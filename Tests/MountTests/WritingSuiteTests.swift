@@ -6,7 +6,7 @@ import Testing
 /// Programs, random operations and crashes on a mount of a real service, through the kernel.
 @Suite(.serialized) struct WritingSuiteTests {
     /// Python with boto3, the S3 client of another make.
-    private static let python = suites.dropLast("Tests/Suites/".utf8.count) + ".build-tools/bin/python3"
+    private static let python = String(suites.dropLast("Tests/Suites/".utf8.count)) + ".build-tools/bin/python3"
     private static let suites = String(#filePath.dropLast("MountTests/WritingSuiteTests.swift".utf8.count)) + "Suites/"
 
     /// A bucket of Ceph, and what the programs that use it need to know.
