@@ -17,7 +17,7 @@ package enum Base64 {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Reads such characters; `nil` if there are others, or too few. The `=` at the end may be left out.
+    /// Reads such characters, with `=` at their end or without; `nil` if there are others, or too few.
     package static func bytes(_ text: some StringProtocol) -> [UInt8]? {
         var bytes: [UInt8] = []
         var bits: UInt32 = 0

@@ -42,7 +42,9 @@ package struct LeftBehind: Sendable {
                 guard let file = LeftBehind(id: folder + "/" + name.dropLast(4), path: path + "/" + name.dropLast(4))
                 else { continue }
                 // A daemon that lives has done only with what it says so of.
-                if !isAlive || file.log.isKept { found.append(file) }
+                guard !isAlive || file.log.isKept else { continue }
+                // It was stored, and the daemon ended before it had cleared up.
+                if file.log.isStored { file.discard() } else { found.append(file) }
             }
             if !isAlive, files.isEmpty {
                 unlink(path + "/" + Journal.lockName)

@@ -21,7 +21,12 @@ struct StagedLog: Sendable {
     /// Whether the daemon has done with it.
     var isKept = false
 
-    /// Reads a log; `nil` if it is none. A last line that was cut short by a crash is left out.
+    /// Whether the store has all of it.
+    var isStored: Bool {
+        dirty.isEmpty && size == baseEnd && size == base?.size && upload == nil && beginning == nil
+    }
+
+    /// Reads a log, without a last line that was cut short by a crash; `nil` if it is none.
     init?(_ text: String) {
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false)[...]
         guard lines.popFirst() == "objfs 1" else { return nil }
