@@ -1,6 +1,7 @@
 import ArgumentParser
 import Bytes
 import Glibc
+import ObjfsConfiguration
 import ObjfsRunner
 import Storage
 import Threads
@@ -12,7 +13,7 @@ struct JobsCommand: ParsableCommand {
         discussion: "The manual page is objfs-jobs(1).",
         subcommands: [
             ListJobs.self, ShowJob.self, JobLogs.self, JobOutput.self, WaitForJob.self, CancelJob.self, ResumeJob.self,
-            RetryJob.self, RemoveJob.self,
+            RetryJob.self, ReportJob.self, RemoveJob.self,
         ])
 }
 
@@ -273,6 +274,41 @@ struct CancelJob: ParsableCommand {
             while case .running = try folder.state() { usleep(100_000) }
         } catch {
             throw Failure("jobs", id, error)
+        }
+    }
+}
+
+struct ReportJob: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "report", abstract: "Write a page about a job: timeline, durations, failures, totals")
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("Write the page there", valueName: "file"))
+    var output: String?
+
+    @Argument(help: "The name of the job")
+    var id: String
+
+    @OptionGroup var jobs: JobsArguments
+
+    func run() throws {
+        signal(SIGPIPE, SIG_IGN)
+        let (folder, head) = try jobs.find(id)
+        let page: String
+        do throws(StorageError) {
+            let factory = jobs.stores.factory
+            let tasks = try folder.plan { (url) throws(StorageError) in try factory.store(ObjectURL(url)) }.plan.tasks
+            page =
+                JobReport(head, try folder.state(), try folder.records()) { number in
+                    tasks.indices.contains(number) ? tasks[number].label : ""
+                }.html
+        } catch {
+            throw Failure("jobs", id, error)
+        }
+        guard let output else { return Output.write(Array(page.utf8)) }
+        let file = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        defer { close(file) }
+        guard file >= 0, Messages.write(Array(page.utf8), to: file) else {
+            throw Failure(.impossible, "jobs: \(output): \(String(cString: strerror(errno)).lowercased())")
         }
     }
 }
