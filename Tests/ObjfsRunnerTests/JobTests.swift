@@ -45,7 +45,7 @@ import Testing
         let folder = TemporaryFolder()
         let content = Self.lines(3000, &generator)
         folder.write("data", content)
-        let script = "sleep 0.03; cat; echo $OBJFS_TASK >> ran"
+        let script = "sleep 0.03; cat; echo $AGAIN$OBJFS_TASK >> ran"
         let run = ["run", "-j2", "--chunks", "40", "data", "--", "sh", "-c", script]
         var arguments = run
         var output: Program?
@@ -65,10 +65,10 @@ import Testing
         #expect(whole.status == 0, "seed \(seed): \(whole.standardError)")
         #expect(whole.output == content, "seed \(seed)")
         // A task whose run was cut short before its record runs again; one that has a record does not.
-        let before = folder.read("ran").count
-        let again = try objfs(folder, ["run", "--resume", onlyJob(folder)])
-        #expect(again.output == content, "seed \(seed)")
-        #expect(folder.read("ran").count == before, "seed \(seed)")
+        let again = try objfs(folder, ["run", "--resume", onlyJob(folder), "--env", "AGAIN=again"])
+        #expect(again.output == content, "seed \(seed): \(again.standardError)")
+        let ran = String(decoding: folder.read("ran"), as: UTF8.self)
+        #expect(!ran.split(separator: "\n").contains { $0.hasPrefix("again") }, "seed \(seed)")
     }
 
     @Test func `R7: resuming runs what failed, and nothing else`() throws {
@@ -185,12 +185,32 @@ import Testing
         let share = try objfs(folder, run + ["--max-failures", "50%", "--", "false"])
         #expect(share.standardError.contains("4 of 6 tasks failed, and 2 were not started"), "\(share.standardError)")
         let script = "[ $OBJFS_TASK != 5 ] || sleep 1000"
-        let late = try objfs(folder, run + ["--timeout", "2000%", "--delay", "0.01", "--", "sh", "-c", script])
+        let late = try objfs(folder, run + ["--timeout", "20000%", "--delay", "0.01", "--", "sh", "-c", script])
         #expect(late.standardError.contains("1 of 6 tasks failed"), "\(late.standardError)")
         #expect(late.standardError.contains("--timeout"))
         for name in ["x1", "x2", "x3"] { folder.write("many/\(name)", Array("\(name)\n".utf8)) }
         let batch = try objfs(folder, ["run", "--batch", "2", "many/", "--", "wc", "-l", "{}"])
         #expect(batch.standardOutput.contains("2 total") && batch.standardOutput.contains("1 /dev/fd/3"))
+    }
+
+    @Test func `the examples print what their pages say`() throws {
+        let folder = TemporaryFolder()
+        let examples = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 } + "/examples/"
+        let tools = Program.objfs.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
+        let path = Environment.all.first { $0.hasPrefix("PATH=") }?.dropFirst(5) ?? "/usr/bin:/bin"
+        let environment = Self.environment(folder).merging(["PATH": tools + ":" + path]) { $1 }
+        let counted = try Program.run([examples + "line-counter/run"], environment: environment)
+        #expect(
+            counted.standardOutput == """
+                1000 Call me Ishmael.
+                1000 and nothing particular on shore,
+                1000 having little or no money in my purse,
+
+                """, "\(counted.standardError)")
+        let found = try Program.run([examples + "ages-on-ray/run"], environment: environment)
+        #expect(
+            found.standardOutput == "John is found in ages-part1.csv\nJohn not found in ages-part2.csv\n",
+            "\(found.standardError)")
     }
 
     @Test func `R9: progress is JSON, and a line for each task goes into a file, where asked`() throws {
