@@ -27,6 +27,8 @@ extension FileType {
         case .regular: Glibc.S_IFREG
         case .directory: Glibc.S_IFDIR
         case .symbolicLink: Glibc.S_IFLNK
+        case .fifo: Glibc.S_IFIFO
+        case .socket: Glibc.S_IFSOCK
         }
     }
 }

@@ -134,6 +134,15 @@ extension Session {
                 try files.allocate(openHandle(info), mode: mode, offset: Int64(offset), length: Int64(length))
             }
         }
+        table.copy_file_range = { request, _, offset, source, _, targetOffset, target, count, _ in
+            answer(request) { files throws(Errno) in
+                try files.copyRange(
+                    openHandle(source), at: Int64(offset), to: openHandle(target), at: Int64(targetOffset), count: count
+                )
+            } _: {
+                fuse_reply_write($0, $1)
+            }
+        }
         table.lseek = { request, _, offset, whence, info in
             answer(request) { files throws(Errno) in
                 try files.seek(openHandle(info), offset: Int64(offset), whence: whence)
@@ -228,9 +237,18 @@ extension Session {
             // Objects have one name each.
             fuse_reply_err(request, EPERM)
         }
-        table.mknod = { request, _, _, _, _ in
+        table.mknod = { request, parent, pointer, mode, _ in
             guard let request else { return }
-            fuse_reply_err(request, EPERM)
+            let caller = Caller(request)
+            answer(request) { files throws(Errno) in
+                // Devices are the system's own, and no store's.
+                guard let type = VFS.FileType(mode) else { throw .notPermitted }
+                return try files.makeNode(
+                    name(pointer), in: Inode(rawValue: parent), type: type, permissions: UInt32(mode) & 0o7777,
+                    by: caller)
+            } _: {
+                Reply.entry($0, $1)
+            }
         }
         table.unlink = { request, parent, pointer in
             answer(request) { files throws(Errno) in try files.unlink(name(pointer), in: Inode(rawValue: parent)) }
@@ -293,5 +311,17 @@ extension Caller {
             return
         }
         self.init(user: context.pointee.uid, group: context.pointee.gid, umask: UInt32(context.pointee.umask))
+    }
+}
+
+extension VFS.FileType {
+    /// What `mknod(2)` is to make; `nil` for what only a real disk can hold.
+    fileprivate init?(_ mode: mode_t) {
+        switch mode & Glibc.S_IFMT {
+        case Glibc.S_IFREG, 0: self = .regular
+        case Glibc.S_IFIFO: self = .fifo
+        case Glibc.S_IFSOCK: self = .socket
+        default: return nil
+        }
     }
 }

@@ -85,7 +85,7 @@ extension Engine {
             modified: FileTime(nanoseconds: object.info.modified.nanoseconds))
         if options.permissions == .persist, let carried = object.info.attributes {
             let metadata = FileMetadata(carried)
-            if metadata.type == .symbolicLink, mask == ~0 { attributes.type = .symbolicLink }
+            if mask == ~0 { attributes.type = metadata.fileType }
             attributes.take(metadata)
         }
         attributes.permissions &= mask

@@ -122,7 +122,7 @@ extension Node {
         switch self {
         case .account, .folder, .chunkFolder: .directory
         case .object(let object):
-            object.info.attributes.map { FileMetadata($0).type } == .symbolicLink ? .symbolicLink : .regular
+            object.info.attributes.map { FileMetadata($0).fileType } ?? .regular
         case .file(let file): file.type
         case .chunk: .regular
         }

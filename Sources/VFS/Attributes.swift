@@ -17,7 +17,7 @@ package struct FileHandle: Hashable, Sendable {
 
 /// What a file is.
 package enum FileType: Hashable, Sendable {
-    case regular, directory, symbolicLink
+    case regular, directory, symbolicLink, fifo, socket
 }
 
 /// A moment, in nanoseconds since 1970-01-01 00:00:00 UTC.

@@ -15,6 +15,9 @@ extension FileSystem {
     package func allocate(_ handle: FileHandle, mode: Int32, offset: Int64, length: Int64) throws(Errno) {
         throw .notSupportedOnSocket
     }
+    package func copyRange(
+        _ source: FileHandle, at offset: Int64, to target: FileHandle, at targetOffset: Int64, count: Int
+    ) throws(Errno) -> Int { throw .notSupportedOnSocket }
     package func seek(_ handle: FileHandle, offset: Int64, whence: Int32) throws(Errno) -> Int64 {
         throw .noFunction
     }
@@ -26,6 +29,9 @@ extension FileSystem {
     ) throws(Errno) -> Entry { throw .readOnlyFileSystem }
     package func makeSymbolicLink(
         _ name: String, in parent: Inode, to target: String, by caller: Caller
+    ) throws(Errno) -> Entry { throw .readOnlyFileSystem }
+    package func makeNode(
+        _ name: String, in parent: Inode, type: FileType, permissions: UInt32, by caller: Caller
     ) throws(Errno) -> Entry { throw .readOnlyFileSystem }
     package func unlink(_ name: String, in parent: Inode) throws(Errno) { throw .readOnlyFileSystem }
     package func removeDirectory(_ name: String, in parent: Inode) throws(Errno) { throw .readOnlyFileSystem }

@@ -37,6 +37,10 @@ package protocol FileSystem: Sendable {
     func release(_ handle: FileHandle)
     /// FUSE: `FALLOCATE`.
     func allocate(_ handle: FileHandle, mode: Int32, offset: Int64, length: Int64) throws(Errno)
+    /// Copies bytes of one open file to another, and says how many. FUSE: `COPY_FILE_RANGE`.
+    func copyRange(
+        _ source: FileHandle, at offset: Int64, to target: FileHandle, at targetOffset: Int64, count: Int
+    ) throws(Errno) -> Int
     /// FUSE: `LSEEK`, with `SEEK_DATA` or `SEEK_HOLE`.
     func seek(_ handle: FileHandle, offset: Int64, whence: Int32) throws(Errno) -> Int64
 
@@ -61,6 +65,10 @@ package protocol FileSystem: Sendable {
     /// FUSE: `SYMLINK`.
     func makeSymbolicLink(
         _ name: String, in parent: Inode, to target: String, by caller: Caller
+    ) throws(Errno) -> Entry
+    /// Makes a file that is opened by nobody, a FIFO or a socket. FUSE: `MKNOD`.
+    func makeNode(
+        _ name: String, in parent: Inode, type: FileType, permissions: UInt32, by caller: Caller
     ) throws(Errno) -> Entry
     /// FUSE: `UNLINK`.
     func unlink(_ name: String, in parent: Inode) throws(Errno)

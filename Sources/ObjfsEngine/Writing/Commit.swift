@@ -26,13 +26,18 @@ struct Commit {
             return (state.size, state.generation)
         }
         do throws(StorageError) {
-            let info = size <= draft.grid.single ? try writeWhole(size) : try writeParts(size)
+            let info = try write(size)
             finish(info, generation)
             return info
         } catch {
             draft.state.withLock { $0.since = nil }
             throw error
         }
+    }
+
+    private func write(_ size: Int64) throws(StorageError) -> ObjectInfo {
+        if let copy = try copyWhole(size) { return copy }
+        return size <= draft.grid.single ? try writeWhole(size) : try writeParts(size)
     }
 
     private func finish(_ info: ObjectInfo, _ generation: UInt64) {
@@ -50,6 +55,31 @@ struct Commit {
         // If the log can't tell, a recovery sends more than it must, or finds that the object has changed.
         try? draft.file.note(base: info, end: info.size)
         try? draft.file.noteNoUpload()
+    }
+
+    /// Copies another object inside the store, if the file is that as a whole.
+    private func copyWhole(_ size: Int64) throws(StorageError) -> ObjectInfo? {
+        guard let source = draft.copied(size), source.key != key, size > 0 else { return nil }
+        // No store checks a condition on the target of a copy: the look beforehand is all there is.
+        try check()
+        return try store.copy(source.key, ifVersion: source.info.etag, to: key, attributes: attributes)
+    }
+
+    /// Looks whether the condition holds.
+    private func check() throws(StorageError) {
+        var current: ObjectInfo?
+        do throws(StorageError) {
+            current = try store.info(key)
+        } catch {
+            guard error.code == .notFound else { throw error }
+        }
+        let holds =
+            switch condition {
+            case .always: true
+            case .absent: current == nil
+            case .unchanged(let version): current?.etag == version
+            }
+        guard holds else { throw StorageError(.preconditionFailed, "the object has changed") }
     }
 
     // MARK: One request
@@ -73,19 +103,7 @@ struct Commit {
         } catch {
             guard error.code == .unsupported, condition != .always else { throw error }
         }
-        var current: ObjectInfo?
-        do throws(StorageError) {
-            current = try store.info(key)
-        } catch {
-            guard error.code == .notFound else { throw error }
-        }
-        let holds =
-            switch condition {
-            case .always: true
-            case .absent: current == nil
-            case .unchanged(let version): current?.etag == version
-            }
-        guard holds else { throw StorageError(.preconditionFailed, "the object has changed") }
+        try check()
         return try write(.always)
     }
 

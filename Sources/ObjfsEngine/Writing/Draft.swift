@@ -127,6 +127,30 @@ final class Draft: Sendable {
         }
     }
 
+    /// Takes over the content of another object, if nothing was written yet; says whether it did.
+    func become(_ object: ObjectVersion) throws(Errno) -> Bool {
+        try state.withLock { state throws(Errno) in
+            guard state.size == 0, state.staged.isEmpty, state.baseEnd == 0 else { return false }
+            state.base = object
+            state.baseEnd = object.info.size
+            state.size = object.info.size
+            state.generation += 1
+            try file.note(base: object.info, end: object.info.size)
+            try file.note(size: object.info.size)
+            return true
+        }
+    }
+
+    /// The object that all of the content is; `nil` if any of it is not.
+    func copied(_ size: Int64) -> ObjectVersion? {
+        state.withLock { state in
+            guard let base = state.base, state.dirty.isEmpty, state.baseEnd == size, base.info.size == size else {
+                return nil
+            }
+            return base
+        }
+    }
+
     // MARK: Reading
 
     /// A stretch of the file, and where its bytes are.

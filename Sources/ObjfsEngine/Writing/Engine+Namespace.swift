@@ -26,18 +26,33 @@ extension Engine {
     package func makeSymbolicLink(
         _ name: String, in parent: Inode, to target: String, by caller: Caller
     ) throws(Errno) -> Entry {
+        try make(name, in: parent, .symbolicLink, 0o777, ByteSlice(target.utf8), by: caller)
+    }
+
+    package func makeNode(
+        _ name: String, in parent: Inode, type: FileType, permissions: UInt32, by caller: Caller
+    ) throws(Errno) -> Entry {
+        try make(name, in: parent, type, permissions, .empty, by: caller)
+    }
+
+    /// Makes a small object whose mode says what it is, at once.
+    private func make(
+        _ name: String, in parent: Inode, _ type: FileType, _ permissions: UInt32, _ body: ByteSlice,
+        by caller: Caller
+    ) throws(Errno) -> Entry {
         _ = try journal()
-        guard options.permissions == .persist else { throw .notPermitted }
+        guard options.permissions == .persist || type == .regular else { throw .notPermitted }
         let (folder, key) = try place(name, in: parent)
-        guard try find(name, in: folder, "symlink") == nil else { throw .fileExists }
+        guard try find(name, in: folder, "mknod") == nil else { throw .fileExists }
         var metadata = FileMetadata()
-        metadata.setPermissions(0o777, type: .symbolicLink)
+        metadata.setPermissions(permissions, type: type)
         metadata.owner = caller.user
         metadata.group = caller.group
         metadata.modified = .now
-        let attributes = metadata.written(into: ObjectAttributes(contentType: "application/octet-stream"))
-        let info = try answering("symlink", folder.url(name)) { () throws(StorageError) in
-            try folder.bucket.store.write(key, ByteSlice(target.utf8), attributes: attributes, condition: .always)
+        let plain = ObjectAttributes(contentType: MediaType.of(key.string))
+        let attributes = options.permissions == .persist ? metadata.written(into: plain) : plain
+        let info = try answering("mknod", folder.url(name)) { () throws(StorageError) in
+            try folder.bucket.store.write(key, body, attributes: attributes, condition: .always)
         }
         folder.bucket.listings.forget(key)
         let object = ObjectVersion(bucket: folder.bucket, info: info).carrying(attributes)

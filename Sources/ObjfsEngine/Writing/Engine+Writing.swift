@@ -144,7 +144,7 @@ extension Engine {
     /// Sends a part of a file that is written in order, while its writer goes on.
     private func sendAhead(_ part: Int, _ draft: Draft, of file: LiveFile) {
         let (key, attributes, isUnlinked) = file.state.withLock {
-            ($0.key, file.attributesToStore($0), $0.isUnlinked)
+            ($0.key, file.attributesToStore($0, isStreamed: true), $0.isUnlinked)
         }
         let sender = PartSender(draft: draft, key: key, attributes: attributes, budget: budget)
         guard !isUnlinked else {
@@ -193,6 +193,30 @@ extension Engine {
         guard mode == 0 else { throw .notSupportedOnSocket }
         let draft = try liveFile(open.inode).draft(journal())
         if end > draft.size { try draft.truncate(to: end) }
+    }
+
+    /// Lets a new file be another as a whole, so that the store copies it and no byte of it comes here.
+    ///
+    /// What is not so simple is refused, and the kernel then reads and writes.
+    package func copyRange(
+        _ source: FileHandle, at offset: Int64, to target: FileHandle, at targetOffset: Int64, count: Int
+    ) throws(Errno) -> Int {
+        guard let from = files[source], let open = files[target], open.mayWrite else { throw .badFileDescriptor }
+        let version: ObjectVersion?
+        switch try node(from.inode) {
+        case .object(let object): version = object
+        case .file(let file): version = file.storedVersion
+        case .account, .folder, .chunkFolder, .chunk: version = nil
+        }
+        let file = try liveFile(open.inode)
+        guard let version, offset == 0, targetOffset == 0, Int64(count) >= version.info.size, version.info.size > 0,
+            version.bucket === file.bucket, file.state.withLock({ $0.info == nil }),
+            try file.draft(journal()).become(version)
+        else {
+            throw .notSupportedOnSocket
+        }
+        noteWritten(file)
+        return Int(version.info.size)
     }
 
     package func seek(_ handle: FileHandle, offset: Int64, whence: Int32) throws(Errno) -> Int64 {

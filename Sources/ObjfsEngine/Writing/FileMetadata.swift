@@ -52,9 +52,14 @@ struct FileMetadata: Equatable, Sendable {
         case UInt32(S_IFLNK): .symbolicLink
         case UInt32(S_IFDIR): .directory
         case UInt32(S_IFREG): .regular
+        case UInt32(S_IFIFO): .fifo
+        case UInt32(S_IFSOCK): .socket
         default: nil
         }
     }
+
+    /// What a file is by its mode; a folder's mode makes no folder of a file.
+    var fileType: FileType { type.flatMap { $0 == .directory ? nil : $0 } ?? .regular }
 
     /// Sets the permission bits, and the type that goes with them.
     mutating func setPermissions(_ permissions: UInt32, type: FileType) {
@@ -63,6 +68,8 @@ struct FileMetadata: Equatable, Sendable {
             case .regular: UInt32(S_IFREG)
             case .directory: UInt32(S_IFDIR)
             case .symbolicLink: UInt32(S_IFLNK)
+            case .fifo: UInt32(S_IFIFO)
+            case .socket: UInt32(S_IFSOCK)
             }
         mode = bits | (permissions & 0o7777)
     }

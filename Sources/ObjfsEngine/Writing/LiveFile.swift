@@ -46,7 +46,7 @@ final class LiveFile: Sendable {
     convenience init(_ object: ObjectVersion, attributes: ObjectAttributes, inode: Inode) {
         let metadata = FileMetadata(attributes)
         self.init(
-            bucket: object.bucket, inode: inode, type: metadata.type == .symbolicLink ? .symbolicLink : .regular,
+            bucket: object.bucket, inode: inode, type: metadata.fileType,
             state: State(
                 key: object.key, info: object.info, attributes: attributes, metadata: metadata,
                 condition: .unchanged(object.info.etag)))
@@ -132,10 +132,12 @@ final class LiveFile: Sendable {
     // MARK: Attributes
 
     /// What the object is to carry.
-    func attributesToStore(_ state: State) -> ObjectAttributes {
+    ///
+    /// - Parameter isStreamed: Whether it is sent while it is written.
+    func attributesToStore(_ state: State, isStreamed: Bool = false) -> ObjectAttributes {
         var metadata = state.metadata
         // A large file that is sent while it is written carries no time: the store's own will do.
-        if let written = state.written, state.draft.map({ $0.size <= $0.grid.single }) ?? true {
+        if let written = state.written, !isStreamed, state.draft.map({ $0.size <= $0.grid.single }) ?? true {
             metadata.modified = written
         }
         return metadata.written(into: state.attributes)

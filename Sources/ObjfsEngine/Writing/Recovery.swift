@@ -115,7 +115,8 @@ package struct LeftBehind: Sendable {
         } catch {
             throw StorageError(.unavailable, "the journal can't be read: \(error)")
         }
-        let condition: WriteCondition = log.base.map { .unchanged($0.etag) } ?? .absent
+        let condition: WriteCondition =
+            log.base.flatMap { log.baseKey == log.key ? .unchanged($0.etag) : nil } ?? .absent
         _ = try Commit(
             draft: draft, key: key, attributes: log.attributes, condition: replaces ? .always : condition,
             budget: MemoryBudget(limit: 64 << 20), pool: WorkerPool("objfs-recover", limit: 4)
@@ -161,7 +162,8 @@ extension Draft {
             ObjectVersion(
                 bucket: bucket,
                 info: ObjectInfo(
-                    key: ObjectKey(log.key), size: base.size, etag: base.etag, modified: Timestamp(nanoseconds: 0)))
+                    key: ObjectKey(log.baseKey ?? log.key), size: base.size, etag: base.etag,
+                    modified: Timestamp(nanoseconds: 0)))
         }
         var state = State(grid: PartGrid(bucket.store.uploadLimits))
         state.base = base

@@ -11,7 +11,7 @@ import SystemPackage
 ///     objfs 1
 ///     store s3://bucket
 ///     key a/b
-///     base ETAG SIZE END      what is not in the data file is in this version, below END
+///     base ETAG SIZE END KEY  what is not in the data file is in this version of that object, below END
 ///     size N
 ///     write OFFSET END        those bytes are in the data file
 ///     beginning SECONDS       an upload was about to begin, then
@@ -140,7 +140,9 @@ final class StagedFile: @unchecked Sendable {
 
     func note(size: Int64) throws(Errno) { try add("size \(size)") }
     func note(base: ObjectInfo?, end: Int64) throws(Errno) {
-        try add(base.map { "base \(Self.encoded($0.etag.string)) \($0.size) \(end)" } ?? "base - 0 0")
+        try add(
+            base.map { "base \(Self.encoded($0.etag.string)) \($0.size) \(end) \(Self.encoded($0.key.string))" }
+                ?? "base - 0 0")
     }
     func note(key: ObjectKey) throws(Errno) { try add("key \(Self.encoded(key.string))") }
     /// Notes that an upload is about to begin, whose name a crash may leave unknown.

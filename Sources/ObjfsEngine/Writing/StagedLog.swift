@@ -7,6 +7,7 @@ struct StagedLog: Sendable {
     var store = ""
     var key = ""
     var base: (etag: ETag, size: Int64)?
+    var baseKey: String?
     var baseEnd: Int64 = 0
     var size: Int64 = 0
     /// What the data file has, and what of it differs from the base.
@@ -24,6 +25,7 @@ struct StagedLog: Sendable {
     /// Whether the store has all of it.
     var isStored: Bool {
         dirty.isEmpty && size == baseEnd && size == base?.size && upload == nil && beginning == nil
+            && baseKey == key
     }
 
     /// Reads a log, without a last line that was cut short by a crash; `nil` if it is none.
@@ -42,6 +44,9 @@ struct StagedLog: Sendable {
         case ("store", 2): store = Self.decoded(words[1])
         case ("key", 2): key = Self.decoded(words[1])
         case ("base", 4): readBase(words[1], size: numbers[1], end: numbers[2])
+        case ("base", 5):
+            baseKey = Self.decoded(words[4])
+            readBase(words[1], size: numbers[1], end: numbers[2])
         case ("size", 2) where numbers[0] >= 0:
             size = numbers[0]
             staged.remove(contentsOf: size..<Int64.max)
