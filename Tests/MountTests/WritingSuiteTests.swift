@@ -65,6 +65,19 @@ import Testing
         #expect(output.split(separator: "\n").count { $0.hasPrefix("ok ") } == 22)
     }
 
+    @Test func `M7: s3fs sees what objfs wrote, and objfs what s3fs wrote`() throws {
+        let bucket = try Bucket("shared")
+        try bucket.run(Program.objfs, "mount", "s3://shared", bucket.mount)
+        defer { _ = try? Program.run([Program.objfs, "umount", bucket.mount]) }
+        let password = bucket.folder.write(
+            "password", Array("\(bucket.server.accessKey):\(bucket.server.secretKey)".utf8))
+        chmod(password, 0o600)
+        let output = try bucket.run(
+            "bash", Self.suites + "s3fs.sh", bucket.mount, bucket.folder.makeFolder("s3fs"), "shared",
+            bucket.server.url, password)
+        #expect(output.contains("ok by-objfs") && output.contains("ok by-s3fs"), "\(output)")
+    }
+
     @Test func `W7: when the daemon is killed nothing is lost that close had reported`() throws {
         let bucket = try Bucket("kill")
         let seed = String(SeededGenerator.freshSeed)

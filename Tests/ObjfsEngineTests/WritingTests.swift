@@ -271,6 +271,63 @@ import VFS
         #expect(throws: Errno.fileNameTooLong) { try files.put(path + String(repeating: "z", count: 100), "") }
     }
 
+    @Test func `a file that is copied as a whole is copied by the store`() throws {
+        let text = String(repeating: "0123456789", count: 100)
+        let files = try WritableStore(["a": text])
+        let source = try files.open("a", .reading)
+        let target = try files.open("b", [.writing])
+        let count = try files.engine.copyRange(source, at: 0, to: target, at: 0, count: 1 << 30)
+        #expect(count == 1000)
+        #expect(throws: Errno.notSupportedOnSocket) {
+            try files.engine.copyRange(source, at: 0, to: target, at: 1000, count: 1)
+        }
+        try files.close(target)
+        files.engine.release(source)
+        #expect(files.stored("b") == text)
+        #expect(files.mount.counter.counts.bytesRead == 0 && files.mount.counter.counts.bytesWritten == 0)
+    }
+
+    @Test func `W7: what a daemon left behind is listed and stored`() throws {
+        let files = try WritableStore(["old": String(repeating: "x", count: 500)])
+        let old = try files.open("old")
+        try files.write(old, "HEAD", at: 0)
+        try files.write(old, "tail", at: 600)
+        let new = try files.open("new")
+        try files.write(new, "never closed")
+        let gone = try files.open("gone")
+        try files.write(gone, "closed")
+        try files.close(gone)
+        // A copy of the journal is what a killed daemon leaves: nobody holds its lock.
+        let copy = TemporaryFolder()
+        let daemon = try #require(TemporaryFolder.names(in: files.folder.path).first)
+        for name in TemporaryFolder.names(in: files.folder.path + "/" + daemon) {
+            copy.write("1-dead/" + name, TemporaryFolder.bytes(of: files.folder.path + "/" + daemon + "/" + name))
+        }
+        #expect(LeftBehind.all(in: files.folder.path).isEmpty)
+        let left = LeftBehind.all(in: copy.path).sorted { $0.key < $1.key }
+        #expect(left.map(\.key.string) == ["new", "old"])
+        #expect(left.map(\.size) == [12, 604] && left.map(\.written) == [12, 8])
+        for file in left { try file.upload(to: files.mount.memory, replacing: false) }
+        #expect(files.stored("new") == "never closed")
+        let expected = "HEAD" + String(repeating: "x", count: 496) + String(repeating: "\0", count: 100) + "tail"
+        #expect(files.stored("old") == expected)
+        #expect(LeftBehind.all(in: copy.path).isEmpty)
+    }
+
+    @Test func `W7: what was left behind does not replace what has changed since`() throws {
+        let files = try WritableStore(["a": "old"])
+        let handle = try files.open("a")
+        try files.write(handle, "mine")
+        try files.mount.memory.write("a", "theirs".utf8)
+        #expect(throws: Errno.staleNFSFileHandle) { try files.close(handle) }
+        let left = try #require(LeftBehind.all(in: files.folder.path).first)
+        #expect(left.failure == "the object has changed")
+        #expect(throws: StorageError.self) { try left.upload(to: files.mount.memory, replacing: false) }
+        #expect(files.stored("a") == "theirs")
+        try left.upload(to: files.mount.memory, replacing: true)
+        #expect(files.stored("a") == "mine")
+    }
+
     @Test func `an object beyond the store's limit is refused before anything is lost`() throws {
         let files = try WritableStore()
         let handle = try files.open("a")

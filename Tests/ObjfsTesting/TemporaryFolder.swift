@@ -65,6 +65,17 @@ extension TemporaryFolder {
     /// The names in the folder, in no order, without `.` and `..`.
     package func names() -> [String] { Self.names(in: path) }
 
+    /// The content of a file.
+    package static func bytes(of path: String) -> [UInt8] {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return [] }
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        var block = [UInt8](repeating: 0, count: 1 << 16)
+        while case let count = Glibc.read(file, &block, block.count), count > 0 { bytes += block[..<count] }
+        return bytes
+    }
+
     /// The names in a folder, in no order, without `.` and `..`.
     package static func names(in path: String) -> [String] {
         guard let directory = opendir(path) else { return [] }

@@ -47,14 +47,42 @@ extension Engine {
             guard case .object(let info) = listed.found, info.attributes == nil else { return nil }
             return ObjectVersion(bucket: folder.bucket, info: info)
         }.filter { folder.bucket.attributes.attributes(of: $0.info) == nil }
-        guard let newest = objects.max(by: { $0.info.modified < $1.info.modified }) else { return }
         let key = ObjectKey(folder.prefix)
-        if folder.bucket.attributes.isAttributed(key) == nil { _ = try asked(newest) }
+        if let newest = objects.max(by: { $0.info.modified < $1.info.modified }),
+            folder.bucket.attributes.isAttributed(key) == nil
+        {
+            _ = try asked(newest)
+        }
         guard folder.bucket.attributes.isAttributed(key) == true else { return }
-        let state = Monitor((open: objects.count, failure: StorageError?.none))
-        for object in objects {
+        let folders = names.compactMap { listed -> Folder? in
+            guard case .folder = listed.found else { return nil }
+            let prefix = folder.prefix + listed.name + "/"
+            guard folder.bucket.metadata(ofFolder: prefix) == nil else { return nil }
+            return Folder(bucket: folder.bucket, prefix: prefix)
+        }
+        let unknown = objects.filter { folder.bucket.attributes.attributes(of: $0.info) == nil }
+        try askTogether(unknown.map(Question.object) + folders.map(Question.folder))
+    }
+
+    /// Something whose metadata is asked for.
+    private enum Question: Sendable {
+        case object(ObjectVersion)
+        case folder(Folder)
+    }
+
+    private func ask(_ question: Question) throws(StorageError) {
+        switch question {
+        case .object(let object): _ = try asked(object)
+        case .folder(let folder): try describe(folder, alone: true)
+        }
+    }
+
+    /// Asks many questions at a time; throws one of their failures.
+    private func askTogether(_ questions: [Question]) throws(StorageError) {
+        let state = Monitor((open: questions.count, failure: StorageError?.none))
+        for question in questions {
             searchers.submit { [self] in
-                let result = Result { () throws(StorageError) in _ = try asked(object) }
+                let result = Result { () throws(StorageError) in try ask(question) }
                 state.update { state in
                     state.open -= 1
                     if case .failure(let error) = result { state.failure = error }
@@ -75,7 +103,9 @@ extension Engine {
             folder.bucket.note(FileMetadata(info.attributes ?? ObjectAttributes()), ofFolder: folder.prefix)
         } catch {
             switch error.code {
-            case .notFound, .accessDenied, .invalid, .unsupported: return
+            case .notFound, .accessDenied, .invalid, .unsupported:
+                // Nothing is known of it, and need not be asked again with each listing.
+                folder.bucket.note(FileMetadata(), ofFolder: folder.prefix)
             default: throw error
             }
         }
