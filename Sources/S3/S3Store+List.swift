@@ -31,6 +31,8 @@ extension ListingPage {
         let damaged = StorageError(.corrupted, "the service's listing is damaged")
         guard let document = XMLElement.parse(bytes), document.name == "ListBucketResult" else { throw damaged }
         let isEncoded = document["EncodingType"]?.text == "url"
+        // Names that are written out must be whole.
+        guard isEncoded || !bytes.contains(where: XMLElement.isForbidden) else { throw damaged }
         func name(_ element: XMLElement?) throws(StorageError) -> String {
             guard let element, let name = isEncoded ? PercentEncoding.decode(element.text) : element.text else {
                 throw damaged

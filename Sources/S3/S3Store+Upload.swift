@@ -78,14 +78,17 @@ extension S3Store {
     package func uploads(prefix: String) throws(StorageError) -> [PendingUpload] {
         var uploads: [PendingUpload] = []
         var call = S3Service.Call(method: .get, bucket: bucket)
-        call.query = [("uploads", ""), ("prefix", prefix)]
+        call.query = [("uploads", ""), ("encoding-type", "url"), ("prefix", prefix)]
         while true {
             let (_, body) = try service.send(call)
             guard let page = XMLElement.parse(body), page.name == "ListMultipartUploadsResult" else {
                 throw StorageError(.corrupted, "the service sent no list of uploads")
             }
+            let isEncoded = page["EncodingType"]?.text == "url"
             for element in page.all("Upload") {
-                guard let key = element["Key"]?.text, let id = element["UploadId"]?.text else { continue }
+                guard let text = element["Key"]?.text, let key = isEncoded ? PercentEncoding.decode(text) : text,
+                    let id = element["UploadId"]?.text
+                else { continue }
                 uploads.append(
                     PendingUpload(
                         Upload(key: ObjectKey(key), id: id),
@@ -96,7 +99,11 @@ extension S3Store {
             else {
                 return uploads
             }
-            call.query = [("uploads", ""), ("prefix", prefix), ("key-marker", key), ("upload-id-marker", id)]
+            let marker = isEncoded ? PercentEncoding.decode(key) ?? key : key
+            call.query = [
+                ("uploads", ""), ("encoding-type", "url"), ("prefix", prefix), ("key-marker", marker),
+                ("upload-id-marker", id),
+            ]
         }
     }
 

@@ -7,6 +7,7 @@ import Testing
 @Suite(.serialized) struct WritingSuiteTests {
     /// Python with boto3, the S3 client of another make.
     private static let python = String(suites.dropLast("Tests/Suites/".utf8.count)) + ".build-tools/bin/python3"
+    private static let tools = String(python.dropLast("python3".utf8.count))
     private static let suites = String(#filePath.dropLast("MountTests/WritingSuiteTests.swift".utf8.count)) + "Suites/"
 
     /// A bucket of Ceph, and what the programs that use it need to know.
@@ -76,6 +77,33 @@ import Testing
             "bash", Self.suites + "s3fs.sh", bucket.mount, bucket.folder.makeFolder("s3fs"), "shared",
             bucket.server.url, password)
         #expect(output.contains("ok by-objfs") && output.contains("ok by-s3fs"), "\(output)")
+    }
+
+    @Test func `W2: the suites by which file systems are judged pass, but for hard links`() throws {
+        let bucket = try Bucket("suites")
+        try bucket.run(Program.objfs, "mount", "s3://suites", bucket.mount)
+        defer { _ = try? Program.run([Program.objfs, "umount", bucket.mount]) }
+        let output = try bucket.run(
+            "bash", Self.suites + "filesystems.sh", bucket.mount + "/work", bucket.folder.path + "/scratch")
+        #expect(output.contains("test_syscalls: 55 passed; not: link,link-unlink-link\n"), "\(output)")
+        #expect(output.contains("fio: 5 of 5 passed"), "\(output)")
+        #expect(output.contains("stress-ng: 30 of 30 passed"), "\(output)")
+        #expect(!output.contains("FAILED"), "\(output)")
+    }
+
+    @Test func `W1: when the server is killed and comes back, writers wait or fail, and nothing is lost`() throws {
+        let bucket = try Bucket("outage")
+        let output = try bucket.run(
+            Self.python, Self.suites + "outage.py", Program.objfs, Self.tools + "rclone",
+            bucket.folder.path, "5")
+        #expect(output.contains("nothing lost"), "\(output)")
+    }
+
+    @Test func `W3, W7: a full disk gives ENOSPC at once and hurts no other file`() throws {
+        let bucket = try Bucket("disk")
+        let output = try bucket.run(
+            "bash", Self.suites + "disk.sh", Program.objfs, "disk", bucket.folder.makeFolder("disk"))
+        #expect(output.split(separator: "\n").count { $0.hasPrefix("ok ") } == 2, "\(output)")
     }
 
     @Test func `W7: when the daemon is killed nothing is lost that close had reported`() throws {

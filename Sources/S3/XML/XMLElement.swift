@@ -12,8 +12,12 @@ package struct XMLElement: Sendable {
     /// All elements of a name in this one.
     package func all(_ name: String) -> [XMLElement] { children.filter { $0.name == name } }
 
+    /// Whether a byte stands for a character that no document of XML 1.0 has.
+    static func isForbidden(_ byte: UInt8) -> Bool { byte < 0x20 && byte != 0x09 && byte != 0x0A && byte != 0x0D }
+
     /// Reads a whole document; `nil` if it is not well-formed, or nested deeper than any that a service sends.
     ///
+    /// Control characters, which XML can't hold and Ceph sends all the same where it repeats a name, become `?`.
     /// Names lose their namespace. The corresponding C function is `XML_Parse`.
     package static func parse(_ bytes: [UInt8]) -> XMLElement? {
         guard let parser = XML_ParserCreate("UTF-8") else { return nil }
@@ -36,6 +40,7 @@ package struct XMLElement: Sendable {
             let bytes = UnsafeRawBufferPointer(start: text, count: Int(count))
             Unmanaged<TreeBuilder>.fromOpaque(context).takeUnretainedValue().add(bytes)
         }
+        let bytes = bytes.contains(where: isForbidden) ? bytes.map { isForbidden($0) ? 0x3F : $0 } : bytes
         let status = bytes.withUnsafeBytes { bytes in
             XML_Parse(
                 parser, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(clamping: bytes.count), 1)
