@@ -214,7 +214,7 @@ package struct StoreConformance {
         var names = [
             "with space", "plus+and&and=and%20and?and#", "quote'\"<>", "ünï/çödé/東京/🦉", "e\u{301}", "\u{E9}",
             "~!@$^*()[]{}|\\;:,",
-            "tab\there", "a/b/c/d/e", String(repeating: "l", count: 200), "-rf", "%2F", "%",
+            "tab\there", "control\u{1}\u{2}\u{1F}", "a/b/c/d/e", String(repeating: "l", count: 200), "-rf", "%2F", "%",
         ]
         if !limits.contains(.isFileSystem) { names += ["both", "both/below"] }
         for name in names { try store.write(key("strange/" + name), Array(name.utf8)) }

@@ -12,7 +12,7 @@ sed 's/^Types: .*/Types: deb-src/' /etc/apt/sources.list.d/debian.sources > sour
 apt=(-qq -o "Dir::Etc::sourcelist=$scratch/source.sources" -o Dir::Etc::sourceparts=/dev/null
     -o "Dir::State::lists=$scratch/lists" -o "Dir::Cache=$scratch/cache")
 apt-get "${apt[@]}" update && apt-get "${apt[@]}" source --download-only fuse3 2> /dev/null
-tar xf fuse3_*.orig.tar.*
+tar xf fuse3_*.orig.tar.?z
 source=$(find . -name test_syscalls.c | head -1)
 : > "$(dirname "$source")/fuse_config.h"
 gcc -O1 -w -D_GNU_SOURCE -I "$(dirname "$source")" -o test_syscalls "$source" || echo "FAILED to build test_syscalls"

@@ -15,6 +15,35 @@ package struct XMLElement: Sendable {
     /// Whether a byte stands for a character that no document of XML 1.0 has.
     static func isForbidden(_ byte: UInt8) -> Bool { byte < 0x20 && byte != 0x09 && byte != 0x0A && byte != 0x0D }
 
+    /// A document in which such characters, be they written out or by their number, are question marks.
+    private static func withoutForbidden(_ bytes: [UInt8]) -> [UInt8] {
+        guard bytes.contains(where: isForbidden) || hasReference(bytes) else { return bytes }
+        var result: [UInt8] = []
+        var rest = bytes[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "&"), let length = forbiddenReference(rest.prefix(6)) {
+                rest = rest.dropFirst(length)
+                result.append(0x3F)
+            } else {
+                result.append(isForbidden(byte) ? 0x3F : byte)
+            }
+        }
+        return result
+    }
+
+    private static func hasReference(_ bytes: [UInt8]) -> Bool {
+        bytes.indices.dropLast().contains { bytes[$0] == UInt8(ascii: "&") && bytes[$0 + 1] == UInt8(ascii: "#") }
+    }
+
+    /// How long a reference to such a character is, without its `&`: `#x1;` and `#1;`; `nil` for any other.
+    private static func forbiddenReference(_ bytes: ArraySlice<UInt8>) -> Int? {
+        guard bytes.first == UInt8(ascii: "#"), let end = bytes.firstIndex(of: UInt8(ascii: ";")) else { return nil }
+        let text = String(decoding: bytes[bytes.startIndex + 1..<end], as: UTF8.self)
+        let number = text.hasPrefix("x") ? UInt8(text.dropFirst(), radix: 16) : UInt8(text)
+        guard let number, isForbidden(number) else { return nil }
+        return end - bytes.startIndex + 1
+    }
+
     /// Reads a whole document; `nil` if it is not well-formed, or nested deeper than any that a service sends.
     ///
     /// Control characters, which XML can't hold and Ceph sends all the same where it repeats a name, become `?`.
@@ -40,7 +69,7 @@ package struct XMLElement: Sendable {
             let bytes = UnsafeRawBufferPointer(start: text, count: Int(count))
             Unmanaged<TreeBuilder>.fromOpaque(context).takeUnretainedValue().add(bytes)
         }
-        let bytes = bytes.contains(where: isForbidden) ? bytes.map { isForbidden($0) ? 0x3F : $0 } : bytes
+        let bytes = withoutForbidden(bytes)
         let status = bytes.withUnsafeBytes { bytes in
             XML_Parse(
                 parser, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(clamping: bytes.count), 1)
