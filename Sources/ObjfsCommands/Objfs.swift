@@ -14,7 +14,10 @@ package struct Objfs: ParsableCommand {
                 subcommands: [RunCommand.self, JobsCommand.self, WorkerCommand.self, ChunksCommand.self]),
             CommandGroup(
                 name: "Objects",
-                subcommands: [ListCommand.self, CatCommand.self, StatCommand.self, DoctorCommand.self]),
+                subcommands: [
+                    ListCommand.self, CatCommand.self, CopyCommand.self, RemoveCommand.self, StatCommand.self,
+                    DoctorCommand.self,
+                ]),
         ]
     )
 

@@ -38,6 +38,63 @@ import Testing
         #expect(try objfs(folder, ["cat", "--range", "5-2", "data"]).status == 2)
     }
 
+    @Test func `cp copies files and folders, and rm deletes them`() throws {
+        let folder = TemporaryFolder()
+        for name in ["b/a.txt", "b/d/x.csv", "b/d/e/y.csv"] { folder.write(name, Array(name.utf8)) }
+        folder.makeFolder("t")
+        let large = (0..<40_000_000).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 16) }
+        folder.write("large", large)
+        #expect(try objfs(folder, ["cp", "b/a.txt", "t"]).status == 0)
+        #expect(try objfs(folder, ["cp", "b/a.txt", "t/other"]).status == 0)
+        #expect(try objfs(folder, ["cp", "-r", "b/d", "t/copy"]).status == 0)
+        #expect(try objfs(folder, ["cp", "large", "t/"]).status == 0)
+        #expect(
+            try objfs(folder, ["ls", "-r", "t"]).standardOutput == "a.txt\ncopy/e/y.csv\ncopy/x.csv\nlarge\nother\n")
+        #expect(TemporaryFolder.bytes(of: folder.path + "/t/large") == large)
+        #expect(TemporaryFolder.bytes(of: folder.path + "/t/copy/e/y.csv") == Array("b/d/e/y.csv".utf8))
+        #expect(try objfs(folder, ["cp", "t/a.txt", "-"]).standardOutput == "b/a.txt")
+        let piped = try Program.objfs(["cp", "-", "t/piped"], input: Array("from a pipe".utf8), folder: folder.path)
+        #expect(piped.status == 0)
+        #expect(TemporaryFolder.bytes(of: folder.path + "/t/piped") == Array("from a pipe".utf8))
+        #expect(try objfs(folder, ["cp", "absent", "t/x"]).status == 3)
+        #expect(try objfs(folder, ["cp", "b/d", "t/x"]).standardError.contains("hint: -r copies all below a prefix"))
+        #expect(try objfs(folder, ["cp", "b/a.txt", "b/a.txt"]).status == 3)
+        #expect(try objfs(folder, ["cp", "b/a.txt"]).status == 2)
+        #expect(try objfs(folder, ["rm", "t/copy"]).status == 3)
+        #expect(try objfs(folder, ["rm", "-r", "--dry-run", "t/copy"]).standardOutput.contains("t/copy/x.csv\n"))
+        #expect(try objfs(folder, ["rm", "-r", "t/copy"]).status == 0)
+        #expect(try objfs(folder, ["rm", "t/large", "absent"]).status == 1)
+        #expect(try objfs(folder, ["rm", "-f", "absent"]).status == 0)
+        #expect(try objfs(folder, ["ls", "-r", "t"]).standardOutput == "a.txt\nother\npiped\n")
+    }
+
+    @Test func `X3: no key leads cp out of its target`() throws {
+        let folder = TemporaryFolder()
+        let server = try S3Server.moto(log: folder.path + "/log")
+        defer { server.stop() }
+        var environment = server.environment
+        environment["HOME"] = folder.path
+        func run(_ words: String...) throws -> Program {
+            try Program.objfs(words, environment: environment, folder: folder.path)
+        }
+        folder.write("up/large", [UInt8](repeating: 7, count: 40_000_000))
+        folder.write("up/small", [1])
+        folder.makeFolder("down")
+        let create = try Program.run(
+            ["curl", "-sf", "-X", "PUT", server.url + "/bucket"], environment: environment)
+        #expect(create.status == 0)
+        #expect(try run("cp", "-r", "up", "s3://bucket/p/").status == 0)
+        #expect(try run("cp", "up/small", "s3://bucket/q/../../escaped").status == 0)
+        let down = try run("cp", "-r", "s3://bucket/", "down")
+        #expect(down.status == 3 && down.standardError.contains("a folder can't hold such a key"))
+        #expect(TemporaryFolder.bytes(of: folder.path + "/down/p/large") == [UInt8](repeating: 7, count: 40_000_000))
+        #expect(TemporaryFolder.bytes(of: folder.path + "/escaped").isEmpty)
+        #expect(try run("cp", "s3://bucket/p/small", "s3://bucket/copy").status == 0)
+        #expect(try run("cat", "s3://bucket/copy").output == [1])
+        #expect(try run("rm", "-r", "s3://bucket/p").status == 0)
+        #expect(!(try run("ls", "-r", "s3://bucket").standardOutput.contains("large")))
+    }
+
     @Test func `-v tells each request`() throws {
         let folder = TemporaryFolder()
         folder.write("data", Array("aa\nbb\n".utf8))

@@ -1,0 +1,92 @@
+import ArgumentParser
+import Glibc
+import Storage
+
+/// `objfs rm`: deletes objects.
+struct RemoveCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rm", abstract: "Delete objects", discussion: "The manual page is objfs-rm(1).")
+
+    @Flag(name: [.customShort("r"), .long], help: "Delete all below a prefix or a folder too")
+    var recursive = false
+
+    @Flag(name: [.customShort("f"), .long], help: "Do not ask, and do not mind what is not there")
+    var force = false
+
+    @Flag(help: "Only tell what would be deleted")
+    var dryRun = false
+
+    @OptionGroup var stores: StoreArguments
+
+    @Argument(help: ArgumentHelp("What to delete", valueName: "url"))
+    var urls: [String]
+
+    func run() throws {
+        let factory = stores.factory
+        let output = LineWriter()
+        let failed = Attempts.count(urls, "rm") { url throws(StorageError) in
+            let location = try Location.find(url, factory)
+            do throws(StorageError) {
+                try remove(location, url, output)
+            } catch {
+                guard force, error.code == .notFound else { throw error }
+            }
+        }
+        output.flush()
+        try Attempts.end(failed, of: urls.count)
+    }
+
+    private func remove(_ location: Location, _ url: String, _ output: LineWriter) throws(StorageError) {
+        let hasName = !location.key.isEmpty && !location.key.hasSuffix("/")
+        let isOne = hasName ? try Selection.find(location) != nil : false
+        let isPattern = KeyGlob.isPattern(location.key)
+        guard isOne || isPattern || recursive else {
+            throw StorageError(.notFound, "no object of this name", hint: "-r deletes all below a prefix")
+        }
+        var keys: [ObjectKey] = []
+        try Selection.each(location) { info in
+            keys.append(info.key)
+            return true
+        }
+        guard isOne || confirms(keys.count, url) else { return }
+        for key in keys {
+            if dryRun { output.line(location.name(key)) } else { try location.store.delete(key) }
+        }
+        if recursive, !isOne, !isPattern, !dryRun { try removeMarkers(location) }
+    }
+
+    /// Deletes what stands for the folders themselves, the innermost first.
+    private func removeMarkers(_ location: Location) throws(StorageError) {
+        let prefix = location.key.isEmpty || location.key.hasSuffix("/") ? location.key : location.key + "/"
+        var markers: [ObjectKey] = []
+        try location.store.eachPage(ListingRequest(prefix: prefix)) { page in
+            markers += page.objects.map(\.key).filter { $0.string.hasSuffix("/") }
+            return true
+        }
+        // A folder that holds nothing but folders is listed by these alone.
+        var folders = Set(markers)
+        for marker in markers {
+            var path = marker.string.dropLast()
+            while let slash = path.lastIndex(of: "/"), path[...slash].utf8.count >= prefix.utf8.count,
+                slash > path.startIndex
+            {
+                folders.insert(ObjectKey(String(path[...slash])))
+                path = path[..<slash]
+            }
+        }
+        for folder in folders.sorted(by: >) where !folder.string.isEmpty { try location.store.delete(folder) }
+        // A folder that stands for a bucket is what was named, and goes too; one that was filled meanwhile stays.
+        let scheme = "file://"
+        if location.key.isEmpty, location.store.name.hasPrefix(scheme) {
+            rmdir(String(location.store.name.dropFirst(scheme.count)))
+        }
+    }
+
+    /// Whether many objects may go: a person at a terminal is asked.
+    private func confirms(_ count: Int, _ url: String) -> Bool {
+        guard !force, !dryRun, isatty(STDIN_FILENO) == 1 else { return true }
+        Messages.write(
+            Array("objfs: rm: delete \(count) objects of \(TerminalText.visible(url))? ".utf8), to: STDERR_FILENO)
+        return readLine()?.lowercased().hasPrefix("y") ?? false
+    }
+}
