@@ -50,6 +50,19 @@ struct ByteSource {
         )
     }
 
+    /// How many bytes there are.
+    var count: Int64 { Int64(header.count) + Int64(range.count) }
+
+    /// Some of the bytes, in memory; the end of the range is excluded.
+    func bytes(_ range: Range<Int64>) throws(StorageError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        try read(ByteRange(range)) { part in
+            bytes.append(contentsOf: part)
+            return true
+        }
+        return bytes
+    }
+
     /// Hands on the bytes, or some of them.
     func read(_ part: ByteRange?, into sink: (UnsafeRawBufferPointer) -> Bool) throws(StorageError) {
         let whole = 0..<Int64(header.count) + Int64(range.count)

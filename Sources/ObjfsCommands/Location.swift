@@ -8,6 +8,8 @@ struct Location {
     let store: any ObjectStore
     /// The key; empty for the whole bucket or folder.
     let key: String
+    /// The name of its bucket; `nil` for a folder of this machine.
+    let bucket: String?
     /// What stands before a key of this store where people read it.
     private let prefix: String
 
@@ -26,11 +28,13 @@ struct Location {
             }
             store = try stores.store(url)
             key = url.key
+            bucket = url.bucket
             prefix = "s3://\(url.bucket)/"
         case .file:
             let (folder, rest) = Self.split(url.bucket)
             store = try stores.store(ObjectURL(scheme: .file, bucket: folder, key: ""))
             key = rest
+            bucket = nil
             prefix = (isPath ? "" : "file://") + (folder == "/" ? "" : folder) + "/"
         }
     }
@@ -47,6 +51,19 @@ struct Location {
             return try Location(source == "s3:" ? "s3://" + rest : source + (isBare ? "" : "/") + rest, stores)
         }
         return try Location("file://" + AbsolutePath.of(text) + (text.hasSuffix("/") ? "/" : ""), stores, isPath: true)
+    }
+
+    /// The beginning of all keys in the folder that this names: empty for all, else with a `/` at its end.
+    var folder: String { key.isEmpty || key.hasSuffix("/") ? key : key + "/" }
+
+    /// Whether its objects are files of this machine.
+    var isLocal: Bool { bucket == nil }
+
+    /// The folder of this machine in which its files are, with what only a folder can do.
+    func localFolder() throws(StorageError) -> DirectoryStore {
+        let scheme = "file://"
+        guard isLocal, store.name.hasPrefix(scheme) else { throw StorageError(.unsupported, "not a folder here") }
+        return DirectoryStore(path: String(store.name.dropFirst(scheme.count)))
     }
 
     /// What people call an object of this store.

@@ -15,8 +15,9 @@ package struct Objfs: ParsableCommand {
             CommandGroup(
                 name: "Objects",
                 subcommands: [
-                    ListCommand.self, CatCommand.self, CopyCommand.self, RemoveCommand.self, StatCommand.self,
-                    DoctorCommand.self,
+                    ListCommand.self, CatCommand.self, HeadCommand.self, TailCommand.self, CopyCommand.self,
+                    RemoveCommand.self, MakeFolderCommand.self, TouchCommand.self, DiskUsageCommand.self,
+                    StatCommand.self, PresignCommand.self, DoctorCommand.self,
                 ]),
         ]
     )

@@ -4,9 +4,10 @@ import Storage
 enum Selection {
     /// Hands on each object; `false` ends it.
     ///
+    /// - Parameter withFolders: Whether what stands for folders below a prefix is handed on too.
     /// - Throws: ``StorageError/Code/notFound`` if there is none.
     static func each(
-        _ location: Location, _ body: (ObjectInfo) throws(StorageError) -> Bool
+        _ location: Location, withFolders: Bool = false, _ body: (ObjectInfo) throws(StorageError) -> Bool
     ) throws(StorageError) {
         let key = location.key
         if !key.isEmpty, !key.hasSuffix("/") {
@@ -16,13 +17,20 @@ enum Selection {
             }
             if KeyGlob.isPattern(key) { return try matching(KeyGlob(key), location, body) }
         }
-        try below(key.isEmpty || key.hasSuffix("/") ? key : key + "/", location, body)
+        // What stands for a folder is no file.
+        try list(
+            location.folder, location, where: { withFolders || !$0.key.string.hasSuffix("/") }, body)
+    }
+
+    /// The object that a location names exactly; `nil` if there is none.
+    static func find(_ location: Location) throws(StorageError) -> ObjectInfo? {
+        try find(ObjectKey(location.key), in: location.store)
     }
 
     /// The object of exactly this key; `nil` if there is none.
-    static func find(_ location: Location) throws(StorageError) -> ObjectInfo? {
+    static func find(_ key: ObjectKey, in store: any ObjectStore) throws(StorageError) -> ObjectInfo? {
         do throws(StorageError) {
-            return try location.store.info(ObjectKey(location.key))
+            return try store.info(key)
         } catch {
             guard error.code == .notFound else { throw error }
             return nil
@@ -33,13 +41,6 @@ enum Selection {
         _ glob: KeyGlob, _ location: Location, _ body: (ObjectInfo) throws(StorageError) -> Bool
     ) throws(StorageError) {
         try list(glob.literalPrefix, location, where: { glob.matches($0.key.string) }, body)
-    }
-
-    private static func below(
-        _ prefix: String, _ location: Location, _ body: (ObjectInfo) throws(StorageError) -> Bool
-    ) throws(StorageError) {
-        // The marker of a folder is no file.
-        try list(prefix, location, where: { !$0.key.string.hasSuffix("/") }, body)
     }
 
     private static func list(

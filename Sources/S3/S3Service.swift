@@ -7,9 +7,9 @@ package import Transport
 /// A service that speaks S3, and who asks it: signs requests, sends them, and makes errors of refusals.
 package final class S3Service: Sendable {
     package let endpoint: S3Endpoint
-    private let credentials: any CredentialSource
+    let credentials: any CredentialSource
     private let transport: any HTTPTransport
-    private let signature = SignatureV4()
+    let signature = SignatureV4()
     /// The regions of buckets, as far as the service told that they are elsewhere than was thought.
     private let regions = Mutex<[String: String]>([:])
     private let region: String
@@ -102,8 +102,7 @@ package final class S3Service: Sendable {
 
     private func signed(_ call: Call) throws(StorageError) -> HTTPRequest {
         let region = region(of: call.bucket)
-        let endpoint = endpoint.isRegional ? S3Endpoint(region: region, addressing: endpoint.addressing) : endpoint
-        let place = endpoint.place(bucket: call.bucket, key: call.key?.string)
+        let place = endpoint(in: region).place(bucket: call.bucket, key: call.key?.string)
         let hash = call.body.map { $0.withUnsafeBytes { Hex.string(Digest.sha256($0)) } } ?? Self.emptyHash
         let headers = signature.headers(
             for: .init(
@@ -115,7 +114,12 @@ package final class S3Service: Sendable {
             call.method, "\(endpoint.scheme)://\(place.host)\(place.path)\(query)", headers: headers, body: call.body)
     }
 
-    private func region(of bucket: String?) -> String {
+    /// Where the service is for buckets of a region.
+    func endpoint(in region: String) -> S3Endpoint {
+        endpoint.isRegional ? S3Endpoint(region: region, addressing: endpoint.addressing) : endpoint
+    }
+
+    func region(of bucket: String?) -> String {
         regions.withLock { $0[bucket ?? ""] } ?? region
     }
 

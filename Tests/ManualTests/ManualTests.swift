@@ -9,7 +9,8 @@ import Testing
     private static let root = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
 
     private static let commands = [
-        "mount", "umount", "recover", "run", "jobs", "worker", "chunks", "ls", "cat", "cp", "rm", "stat", "doctor",
+        "mount", "umount", "recover", "run", "jobs", "worker", "chunks", "ls", "cat", "head", "tail", "cp",
+        "rm", "mkdir", "touch", "du", "stat", "presign", "doctor",
     ]
 
     private func text(_ path: String) throws -> String {

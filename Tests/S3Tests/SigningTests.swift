@@ -19,6 +19,18 @@ import Testing
                     + "Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41") == true)
     }
 
+    @Test func `a URL is signed as AWS's example`() {
+        let request = SignatureV4.Request(
+            method: "GET", host: "examplebucket.s3.amazonaws.com", path: "/test.txt", bodyHash: "")
+        let query = SignatureV4().query(
+            for: request, by: credentials, region: "us-east-1", date: "20130524T000000Z", seconds: 86_400)
+        #expect(
+            query == "X-Amz-Algorithm=AWS4-HMAC-SHA256"
+                + "&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"
+                + "&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host"
+                + "&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404")
+    }
+
     @Test func `a PUT with metadata is signed as AWS's example`() {
         let request = SignatureV4.Request(
             method: "PUT", host: "examplebucket.s3.amazonaws.com", path: "/test%24file.text",

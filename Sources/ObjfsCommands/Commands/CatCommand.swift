@@ -34,6 +34,8 @@ struct ByteRange: ExpressibleByArgument {
     /// The end is excluded.
     let range: Range<Int64>
 
+    init(_ range: Range<Int64>) { self.range = range }
+
     init?(argument: String) {
         let parts = argument.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 2, let first = Int64(parts[0]), first >= 0 else { return nil }

@@ -1,28 +1,28 @@
 import Bytes
 import Glibc
-import Storage
-import VFS
+package import Storage
+package import VFS
 
 /// What a file system keeps of a file beside its content, in the names that s3fs has for it.
 ///
 /// `mode`, `uid` and `gid` are decimal numbers, times are seconds with nine digits after the point.
 /// rclone's `mtime` is the same; its other names are not read.
-struct FileMetadata: Equatable, Sendable {
+package struct FileMetadata: Equatable, Sendable {
     /// Type and permission bits, as `st_mode` has them; `nil` if nothing is said.
-    var mode: UInt32?
-    var owner: UInt32?
-    var group: UInt32?
-    var modified: FileTime?
-    var accessed: FileTime?
+    package var mode: UInt32?
+    package var owner: UInt32?
+    package var group: UInt32?
+    package var modified: FileTime?
+    package var accessed: FileTime?
     /// When these were changed; s3fs calls it `ctime`.
-    var changed: FileTime?
+    package var changed: FileTime?
     /// The user's extended attributes, `user.` and all.
-    var extended: [String: [UInt8]] = [:]
+    package var extended: [String: [UInt8]] = [:]
 
-    init() {}
+    package init() {}
 
     /// Reads what an object carries; what is not well-formed counts as nothing.
-    init(_ attributes: ObjectAttributes) {
+    package init(_ attributes: ObjectAttributes) {
         let metadata = attributes.metadata
         mode = metadata["mode"].flatMap { UInt32($0) }
         owner = metadata["uid"].flatMap { UInt32($0) }
@@ -34,7 +34,7 @@ struct FileMetadata: Equatable, Sendable {
     }
 
     /// Writes these into what an object carries, and leaves the rest of it.
-    func written(into attributes: ObjectAttributes) -> ObjectAttributes {
+    package func written(into attributes: ObjectAttributes) -> ObjectAttributes {
         var attributes = attributes
         attributes.metadata["mode"] = mode.map { String($0) }
         attributes.metadata["uid"] = owner.map { String($0) }
@@ -110,7 +110,7 @@ extension FileTime {
     }
 
     /// The time of day.
-    static var now: FileTime { FileTime(nanoseconds: Complaints.now) }
+    package static var now: FileTime { FileTime(nanoseconds: Complaints.now) }
 }
 
 /// Extended attributes as s3fs writes them into one header: `{"user.name":"BASE64"}`, percent-encoded.

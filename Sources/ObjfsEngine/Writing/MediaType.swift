@@ -1,5 +1,5 @@
 /// The media type of an object by the end of its name, as far as browsers and tools go by it.
-enum MediaType {
+package enum MediaType {
     private static let types: [String: String] = [
         "avif": "image/avif", "bz2": "application/x-bzip2", "css": "text/css", "csv": "text/csv",
         "gif": "image/gif", "gz": "application/gzip", "htm": "text/html", "html": "text/html",
@@ -12,7 +12,7 @@ enum MediaType {
     ]
 
     /// The type that a key's extension stands for.
-    static func of(_ key: String) -> String {
+    package static func of(_ key: String) -> String {
         let name = key.split(separator: "/").last ?? ""
         let parts = name.split(separator: ".")
         guard parts.count > 1, let end = parts.last else { return "application/octet-stream" }

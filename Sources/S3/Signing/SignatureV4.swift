@@ -74,10 +74,7 @@ package final class SignatureV4: Sendable {
             request.method, request.path, Self.queryString(request.query),
             signed.map { "\($0.name):\($0.value)\n" }.joined(), names, request.bodyHash,
         ]
-        let digest = Hex.string(Digest.sha256(Array(lines.joined(separator: "\n").utf8)))
-        let text = "AWS4-HMAC-SHA256\n\(date)\n\(scope)\n\(digest)"
-        let signature = Hex.string(
-            Digest.hmacSHA256(Array(text.utf8), key: key(scope, credentials.secretKey, region, date)))
+        let signature = signature(of: lines, credentials, scope, region, date)
         headers.append(
             (
                 "Authorization",
@@ -85,6 +82,42 @@ package final class SignatureV4: Sendable {
                     + "SignedHeaders=\(names), Signature=\(signature)"
             ))
         return headers
+    }
+
+    /// The query that makes a URL a signed one: that of the request, and what proves who made it, until when.
+    ///
+    /// Only the host is signed of the headers, so that any program can use the URL as it stands.
+    ///
+    /// - Parameters:
+    ///   - request: What is signed; its headers and the hash of its body are not looked at.
+    ///   - date: When, as `20261124T081500Z`.
+    ///   - seconds: For how long from then on.
+    ///
+    /// See: "Authenticating requests: using query parameters" in AWS's reference.
+    package func query(
+        for request: Request, by credentials: Credentials, region: String, date: String, seconds: Int64
+    ) -> String {
+        let scope = "\(date.prefix(8))/\(region)/\(service)/aws4_request"
+        var query = request.query
+        query += [
+            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"), ("X-Amz-Credential", "\(credentials.accessKey)/\(scope)"),
+            ("X-Amz-Date", date), ("X-Amz-Expires", String(seconds)), ("X-Amz-SignedHeaders", "host"),
+        ]
+        if let token = credentials.sessionToken { query.append(("X-Amz-Security-Token", token)) }
+        let string = Self.queryString(query)
+        let lines = [
+            request.method, request.path, string, "host:\(Self.canonical(request.host))\n", "host", "UNSIGNED-PAYLOAD",
+        ]
+        return string + "&X-Amz-Signature=" + signature(of: lines, credentials, scope, region, date)
+    }
+
+    /// The signature of a canonical request.
+    private func signature(
+        of lines: [String], _ credentials: Credentials, _ scope: String, _ region: String, _ date: String
+    ) -> String {
+        let digest = Hex.string(Digest.sha256(Array(lines.joined(separator: "\n").utf8)))
+        let text = "AWS4-HMAC-SHA256\n\(date)\n\(scope)\n\(digest)"
+        return Hex.string(Digest.hmacSHA256(Array(text.utf8), key: key(scope, credentials.secretKey, region, date)))
     }
 
     /// A value without blanks around it, and with one where there were several.

@@ -1,0 +1,112 @@
+import Glibc
+import ObjfsTesting
+import Processes
+import Testing
+
+/// The verbs that need no mount, over folders of this machine.
+@Suite struct VerbTests {
+    private func objfs(_ folder: borrowing TemporaryFolder, _ arguments: String...) throws -> Program {
+        try Program.objfs(
+            arguments, environment: ["HOME": folder.path, "AWS_EC2_METADATA_DISABLED": "true"], folder: folder.path)
+    }
+
+    @Test func `mkdir and touch make what is not there`() throws {
+        let folder = TemporaryFolder()
+        #expect(try objfs(folder, "mkdir", "a/b", "c").status == 0)
+        #expect(try objfs(folder, "mkdir", "c").standardError.contains("c: there is such a folder already"))
+        #expect(try objfs(folder, "mkdir", "-p", "c", "a/b/").status == 0)
+        #expect(try objfs(folder, "touch", "c/x", "a/b/y").status == 0)
+        #expect(try objfs(folder, "touch", "-c", "c/z").status == 0)
+        #expect(try objfs(folder, "mkdir", "c/x").standardError.contains("there is an object of this name"))
+        #expect(try objfs(folder, "ls", "-r", "c").standardOutput == "x\n")
+        folder.write("old", Array("kept".utf8))
+        _ = try Program.run(["touch", "-d", "2001-01-01", folder.path + "/old"])
+        #expect(try objfs(folder, "touch", "old").status == 0)
+        #expect(!(try objfs(folder, "stat", "old").standardOutput.contains("modified  2001")))
+        #expect(folder.read("old") == Array("kept".utf8))
+    }
+
+    @Test func `du sums up folders, the innermost first`() throws {
+        let folder = TemporaryFolder()
+        for (name, size) in [("d/a", 10), ("d/e/b", 20), ("d/e/f/c", 300), ("d/e-g", 4)] {
+            folder.write(name, [UInt8](repeating: 1, count: size))
+        }
+        let told = try objfs(folder, "du", "d").standardOutput
+        #expect(told == "300\t\(folder.path)/d/e/f/\n320\t\(folder.path)/d/e/\n334\t\(folder.path)/d/\n")
+        #expect(try objfs(folder, "du", "-s", "-h", "d").standardOutput == "334 B\t\(folder.path)/d/\n")
+        #expect(try objfs(folder, "du", "d/a").standardOutput == "10\t\(folder.path)/d/a\n")
+        let json = try objfs(folder, "du", "-s", "--json", "d").standardOutput
+        #expect(json == "{\"name\":\"\(folder.path)/d/\",\"size\":334,\"objects\":4}\n")
+        #expect(try objfs(folder, "du", "absent").status == 3)
+    }
+
+    @Test func `head and tail write what their namesakes of coreutils write`() throws {
+        let folder = TemporaryFolder()
+        let seed = SeededGenerator.freshSeed
+        var random = SeededGenerator(seed: seed)
+        folder.write("empty", [])
+        folder.write("short", Array("one".utf8))
+        folder.write("long", Array((0..<40_000).map { "line \($0)\n" }.joined().utf8))
+        for index in 0..<3 {
+            let bytes = (0..<Int.random(in: 0...200_000, using: &random)).map { _ in
+                UInt8.random(in: 0...1, using: &random) == 0 ? 0x0A : UInt8.random(in: 0...255, using: &random)
+            }
+            folder.write("random\(index)", bytes)
+        }
+        for name in ["empty", "short", "long", "random0", "random1", "random2"] {
+            for amount in [
+                ["-n", "0"], ["-n", "1"], ["-n", "3000"], ["-n", "999999"], ["-c", "0"], ["-c", "70000"],
+            ] {
+                for verb in ["head", "tail"] {
+                    let ours = try objfs(folder, verb, amount[0], amount[1], name)
+                    let theirs = try Program.run([verb] + amount + [folder.path + "/" + name])
+                    #expect(ours.output == theirs.output, "seed \(seed): \(verb) \(amount) \(name)")
+                }
+            }
+        }
+        #expect(
+            try objfs(folder, "tail", "-n", "1", "short", "long").standardOutput
+                == "==> short <==\none\n==> long <==\nline 39999\n")
+        #expect(try objfs(folder, "head", "-n", "1", "-c", "1", "short").status == 2)
+        #expect(try objfs(folder, "head", "absent", "short").status == 1)
+    }
+}
+
+/// The verbs against Ceph's gateway, which checks what it is sent.
+@Suite(.serialized) struct ServiceVerbTests {
+    private func objfs(_ server: S3Server, _ arguments: [String], folder: String? = nil) throws -> Program {
+        try Program.objfs(arguments, environment: server.environment, folder: folder)
+    }
+
+    @Test func `mkdir makes buckets, touch keeps what an object has, and presigned URLs work and end`() throws {
+        let server = try CephCluster.shared()
+        let bucket = "s3://verbs-\(UInt32.random(in: 0 ... .max))"
+        #expect(try objfs(server, ["mkdir", bucket, bucket + "/d", bucket + "/e/f/"]).status == 0)
+        #expect(try objfs(server, ["mkdir", bucket]).standardError.contains("there is such a bucket already"))
+        #expect(try objfs(server, ["mkdir", "-p", bucket, bucket + "/e/f"]).status == 0)
+        #expect(try objfs(server, ["mkdir", bucket + "/d/"]).status == 3)
+        #expect(try objfs(server, ["ls", bucket]).standardOutput == "d/\ne/\n")
+        let key = bucket + "/a b+c%20é.txt"
+        let piped = try Program.objfs(["cp", "-", key], environment: server.environment, input: Array("text".utf8))
+        #expect(piped.status == 0, "\(piped.standardError)")
+        #expect(try objfs(server, ["touch", key, bucket + "/new"]).status == 0)
+        #expect(try objfs(server, ["cat", key]).standardOutput == "text")
+        #expect(try objfs(server, ["stat", key]).standardOutput.contains("metadata  mtime="))
+        #expect(try objfs(server, ["du", "-s", bucket]).standardOutput == "4\t\(bucket)/\n")
+
+        let signed = try objfs(server, ["presign", "--expires", "60", key]).standardOutput
+        let url = String(signed.dropLast())
+        #expect(try Program.run(["curl", "-sf", url]).standardOutput == "text")
+        // Signed for what it says and nothing else: neither longer nor for another object.
+        #expect(try Program.run(["curl", "-sf", url.replacing("Expires=60", with: "Expires=61")]).status == 22)
+        #expect(try Program.run(["curl", "-sf", url.replacing(".txt", with: ".tex")]).status == 22)
+        let brief = String(try objfs(server, ["presign", "--expires", "1s", key]).standardOutput.dropLast())
+        // It ends: asked until it has, for a minute at most.
+        let wait = "for i in $(seq 120); do curl -sf \"$0\" > /dev/null || exit 0; sleep 0.5; done; exit 1"
+        #expect(try Program.run(["sh", "-c", wait, brief]).status == 0)
+        #expect(try objfs(server, ["presign", "--expires", "8d", key]).status == 2)
+        #expect(try Program.objfs(["presign", "--no-sign-request", key]).status == 3)
+        #expect(try objfs(server, ["presign", "/tmp/file"]).status == 3)
+        #expect(try objfs(server, ["rm", "-rf", bucket]).status == 0)
+    }
+}
