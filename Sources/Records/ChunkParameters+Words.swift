@@ -25,46 +25,28 @@ extension ChunkParameters {
 /// Collects words about cutting, and refuses those that don't go together.
 package struct ChunkWords {
     fileprivate var cut: ChunkCut?
-    private var formatName: String?
-    private var separator: [UInt8]?
-    private var recordSize: Int64?
+    private var format = FormatWords()
     fileprivate var repeatsHeader = false
     fileprivate var nameExtension: ChunkParameters.NameExtension?
-
-    /// Formats whose names are known, and which this version does not have.
-    private static let later = [
-        "csv", "fasta", "fastq", "paragraphs", "jsonl", "vcf", "sam", "parquet", "auto", "plain",
-    ]
 
     package init() {}
 
     /// Takes one word of a chunk folder's name.
     package mutating func take(_ word: String) throws(ChunkParametersError) {
         switch word {
-        case "lines", "bytes": try take(format: word)
-        case "crlf", "nul": try take(separator: word)
         case "header":
             try refuse(repeatsHeader, "'header' stands twice")
             repeatsHeader = true
         case "ext": try take(extension: .own)
-        default: try takeValue(word)
-        }
-    }
-
-    private mutating func takeValue(_ word: String) throws(ChunkParametersError) {
-        if let hex = word.removing(prefix: "sep-") {
-            try take(separator: hex)
-        } else if let size = word.removing(prefix: "record-") {
-            try take(recordSize: size)
-        } else if let name = word.removing(prefix: "ext-") {
-            try refuse(name.isEmpty || name.utf8.contains(UInt8(ascii: "/")), "'\(word)' names no extension")
-            try take(extension: .named(name))
-        } else if word.utf8.first.map({ 0x30...0x39 ~= $0 }) ?? false {
-            try takeCut(word)
-        } else if Self.later.contains(word) {
-            throw ChunkParametersError("the format '\(word)' is not offered by this version")
-        } else {
-            throw ChunkParametersError("unknown word '\(word)'")
+        default:
+            if let name = word.removing(prefix: "ext-") {
+                try refuse(name.isEmpty || name.utf8.contains(UInt8(ascii: "/")), "'\(word)' names no extension")
+                try take(extension: .named(name))
+            } else if word.utf8.first.map({ 0x30...0x39 ~= $0 }) ?? false {
+                try takeCut(word)
+            } else {
+                try format.take(word)
+            }
         }
     }
 
@@ -92,29 +74,29 @@ package struct ChunkWords {
         self.cut = cut
     }
 
-    package mutating func take(format name: String) throws(ChunkParametersError) {
-        try refuse(Self.later.contains(name), "the format '\(name)' is not offered by this version")
-        try refuse(name != "lines" && name != "bytes", "unknown format '\(name)': there are lines and bytes")
-        try refuse(formatName != nil, "the format is given twice")
-        formatName = name
-    }
+    package mutating func take(format name: String) throws(ChunkParametersError) { try format.take(name: name) }
 
     /// Takes `lf`, `crlf`, `nul`, or the bytes of a separator in hexadecimal.
     package mutating func take(separator word: String) throws(ChunkParametersError) {
-        try refuse(separator != nil, "the separator is given twice")
-        let named: [String: [UInt8]] = ["lf": [0x0A], "crlf": [0x0D, 0x0A], "nul": [0]]
-        guard let bytes = named[word] ?? Hex.bytes(word), 1...16 ~= bytes.count else {
-            throw ChunkParametersError("'\(word)' is no separator: it has 1 to 16 bytes, in hexadecimal")
-        }
-        separator = bytes
+        try format.take(separator: word)
     }
 
     package mutating func take(recordSize text: String) throws(ChunkParametersError) {
-        try refuse(recordSize != nil, "the size of a record is given twice")
-        guard let size = Int64(text), size > 0, !text.hasPrefix("+") else {
-            throw ChunkParametersError("'\(text)' is no size of a record: it must be 1 or more")
-        }
-        recordSize = size
+        try format.take(recordSize: text)
+    }
+
+    /// Takes what stands around quoted fields: a character, or its byte in hexadecimal.
+    package mutating func take(quote text: String) throws(ChunkParametersError) { try format.take(quote: text) }
+
+    /// Takes what makes the next character an ordinary one.
+    package mutating func take(escape text: String) throws(ChunkParametersError) { try format.take(escape: text) }
+
+    /// Takes it that no quoted field holds the end of a line.
+    package mutating func takePlainQuotes() throws(ChunkParametersError) { try format.takePlainQuotes() }
+
+    /// Takes a regular expression that the first line of each record matches.
+    package mutating func take(recordStart pattern: String) throws(ChunkParametersError) {
+        try format.take(recordStart: pattern)
     }
 
     package mutating func takeHeader() { repeatsHeader = true }
@@ -125,25 +107,10 @@ package struct ChunkWords {
     }
 
     fileprivate func format(defaults: ChunkParameters.Format) throws(ChunkParametersError) -> ChunkParameters.Format {
-        try refuse(separator != nil && recordSize != nil, "a separator and a size of records contradict each other")
-        try refuse(formatName == "lines" && recordSize != nil, "'lines' have no size of records")
-        try refuse(formatName == "bytes" && separator != nil, "'bytes' have no separator")
-        if let separator, let records = TerminatedRecords(separator: separator) { return .terminated(records) }
-        if let recordSize { return .fixed(FixedRecords(size: recordSize)) }
-        switch formatName {
-        case "lines": return .terminated(.lines)
-        case "bytes": return .fixed(FixedRecords(size: 1))
-        default: return defaults
-        }
+        try format.format ?? defaults
     }
 
     private func refuse(_ isWrong: Bool, _ reason: @autoclosure () -> String) throws(ChunkParametersError) {
         if isWrong { throw ChunkParametersError(reason()) }
-    }
-}
-
-extension String {
-    fileprivate func removing(prefix: String) -> String? {
-        hasPrefix(prefix) ? String(dropFirst(prefix.count)) : nil
     }
 }

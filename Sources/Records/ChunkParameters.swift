@@ -1,20 +1,5 @@
-import Bytes
-
 /// How an object is to be cut: where, between which records, and what its chunk files are like.
 package struct ChunkParameters: Hashable, Sendable {
-    /// How an object divides into records.
-    package enum Format: Hashable, Sendable {
-        case terminated(TerminatedRecords)
-        case fixed(FixedRecords)
-
-        package var records: any RecordFormat {
-            switch self {
-            case .terminated(let format): format
-            case .fixed(let format): format
-            }
-        }
-    }
-
     /// What a chunk file's name ends with.
     package enum NameExtension: Hashable, Sendable {
         case none
@@ -26,6 +11,8 @@ package struct ChunkParameters: Hashable, Sendable {
     package var cut: ChunkCut
     package var format: Format
     /// Whether every chunk but the first begins with the object's first record, even one with no record of its own.
+    ///
+    /// Some formats do that without being asked: see ``RecordFormat/repeatsHeader``.
     package var repeatsHeader: Bool
     package var nameExtension: NameExtension
 
@@ -46,19 +33,9 @@ package struct ChunkParameters: Hashable, Sendable {
             case .size(let bytes): "\(bytes)B"
             case .count(let count): "\(count)"
             }
-        return cut + "@" + formatWords
+        return cut + "@" + format.words
     }
 
-    /// The format in the words of a chunk folder's name.
-    package var formatWords: String {
-        switch format {
-        case .terminated(.lines): "lines"
-        case .terminated(.crlf): "crlf"
-        case .terminated(.nul): "nul"
-        case .terminated(let format): "sep-" + Hex.string(format.separator)
-        case .fixed(let format): "record-\(format.size)"
-        }
-    }
 }
 
 /// Words that say no way of cutting.

@@ -10,7 +10,11 @@ import Testing
         ("", "67108864B@lines"), ("16", "16@lines"), ("8MiB", "8388608B@lines"), ("4M@crlf", "4194304B@crlf"),
         ("nul@3", "3@nul"), ("sep-0d0a", "67108864B@crlf"), ("sep-7C7c@2", "2@sep-7c7c"), ("1B", "1B@lines"),
         ("bytes@record-128@2", "2@record-128"), ("record-5", "67108864B@record-5"), ("bytes", "67108864B@record-1"),
-        ("2@lines@nul", "2@nul"),
+        ("2@lines@nul", "2@nul"), ("csv@2", "2@csv"), ("quote-27@2", "2@csv@quote-27"), ("jsonl@2", "2@lines"),
+        ("csv@escape-5c@crlf@2", "2@csv@escape-5c@crlf"), ("csv@escape-22@2", "2@csv"),
+        ("csv@plainquotes@2", "2@lines"),
+        ("plainquotes@crlf@2", "2@crlf"), ("fasta@2", "2@fasta"), ("fastq@2", "2@fastq"), ("vcf@2", "2@vcf"),
+        ("sam@2", "2@sam"), ("mbox@2", "2@mbox"), ("paragraphs@2", "2@paragraphs"), ("auto@2", "2@auto"),
     ])
     func `words say how to cut, in any order`(words: String, meaning: String) throws {
         #expect(try parse(words).borderWords == meaning)
@@ -19,13 +23,15 @@ import Testing
     @Test(arguments: [
         "bogus", "16@8M", "16@16", "0", "0B", "crlf@nul", "record-0", "record-x", "sep-", "sep-0", "sep-0g",
         "sep-000102030405060708090a0b0c0d0e0f10", "lines@record-5", "bytes@nul", "header@header", "ext@ext-csv", "ext-",
-        "10Q", "csv", "99999999999999999999", "9999999P", "-1", "+1", "lines@lines", "crlf@record-3", "1.5M", "１６",
+        "10Q", "csv@nul", "csv@record-3", "fasta@crlf", "quote-0a", "quote-", "escape-xx", "lines@quote-27",
+        "plainquotes@quote-27", "csv@fasta", "auto@crlf", "quote-27@quote-27", "start-61", "99999999999999999999",
+        "9999999P", "-1", "+1", "lines@lines", "crlf@record-3", "1.5M", "１６",
     ])
     func `a word that is unknown, doubled or contradictory is refused with a reason`(words: String) {
         #expect(throws: ChunkParametersError.self) { try parse(words) }
     }
 
-    @Test(arguments: ["csv", "fasta", "fastq", "paragraphs", "parquet"])
+    @Test(arguments: ["parquet", "plain"])
     func `C11: a format that this version lacks is refused by its name`(format: String) {
         let error = #expect(throws: ChunkParametersError.self) { try parse(format) }
         #expect(error?.description == "the format '\(format)' is not offered by this version")

@@ -5,14 +5,13 @@ package struct FixedRecords: RecordFormat, Hashable {
 
     package init(size: Int64) { self.size = max(size, 1) }
 
-    package func search(from cut: Int64, size: Int64) -> SearchStep {
-        let rest = cut % self.size
-        guard rest > 0 else { return .found(min(cut, size)) }
-        let (border, overflow) = cut.addingReportingOverflow(self.size - rest)
-        return .found(overflow ? size : min(border, size))
-    }
+    package var needsText: Bool { false }
+    package var isSearched: Bool { false }
 
-    package func search(from cut: Int64, size: Int64, in window: RecordWindow) -> SearchStep {
-        search(from: cut, size: size)
+    package func search(from cut: Int64, size: Int64) -> any RecordSearch {
+        let rest = cut % self.size
+        guard rest > 0 else { return FoundRecord(at: min(cut, size)) }
+        let (border, overflow) = cut.addingReportingOverflow(self.size - rest)
+        return FoundRecord(at: overflow ? size : min(border, size))
     }
 }

@@ -11,10 +11,6 @@ package struct TerminatedRecords: RecordFormat, Hashable {
     /// Whether a separator can begin inside another, as in `aa` or `abab`.
     private let overlapsItself: Bool
 
-    /// How many bytes a search looks at first, and how many at a time at most.
-    private static let firstRead: Int64 = 8 << 10
-    private static let largestRead: Int64 = 8 << 20
-
     /// Makes the format; `nil` if the separator has not 1 to 16 bytes.
     package init?(separator: [UInt8]) {
         guard 1...16 ~= separator.count else { return nil }
@@ -35,14 +31,23 @@ package struct TerminatedRecords: RecordFormat, Hashable {
 
     private var length: Int64 { Int64(separator.count) }
 
-    package func search(from cut: Int64, size: Int64) -> SearchStep {
-        guard cut < size else { return .found(size) }
+    package func search(from cut: Int64, size: Int64) -> any RecordSearch {
+        guard cut < size else { return FoundRecord(at: size) }
         // A separator that ends exactly at the cut lies before it.
         let start = max(cut - (overlapsItself ? 4 * length : length), 0)
-        return .read(start..<min(start + Self.firstRead, size))
+        return Search(format: self, cut: cut, size: size, step: .read(RecordWindow.first(from: start, size: size)))
     }
 
-    package func search(from cut: Int64, size: Int64, in window: RecordWindow) -> SearchStep {
+    private struct Search: RecordSearch {
+        let format: TerminatedRecords
+        let cut: Int64
+        let size: Int64
+        var step: SearchStep
+
+        mutating func take(_ window: RecordWindow) { step = format.step(from: cut, size: size, in: window) }
+    }
+
+    private func step(from cut: Int64, size: Int64, in window: RecordWindow) -> SearchStep {
         guard let start = certainStart(before: cut, in: window) else {
             return .read(max(window.offset - 4 * Int64(window.bytes.count), 0)..<window.end)
         }
@@ -63,12 +68,11 @@ package struct TerminatedRecords: RecordFormat, Hashable {
 
     /// The next bytes to read where a window had no border in it.
     private func further(from start: Int64, in window: RecordWindow, size: Int64) -> SearchStep {
-        let count = min(Int64(window.bytes.count) * 4, Self.largestRead)
         // What a separator may have begun in is read again; one that overlaps itself needs all that is not certain.
         let overlap = overlapsItself ? window.end - start : length - 1
         let begin = window.end - min(overlap, Int64(window.bytes.count))
-        let (end, overflow) = window.end.addingReportingOverflow(count)
-        return .read(begin..<(overflow ? size : min(end, size)))
+        // Counted from the window's end, so that it grows even where all of it is read again.
+        return .read(begin..<window.next(from: window.end, size: size).upperBound)
     }
 
     /// A position no later than where a separator that matters begins, and which is surely inside none.
