@@ -11,6 +11,14 @@ final class Once<Value: Sendable>: Sendable {
 
     private let state = Monitor(State.unknown)
 
+    /// The value, if it has been found out.
+    var known: Value? {
+        state.withLock { state in
+            guard case .known(let value) = state else { return nil }
+            return value
+        }
+    }
+
     /// The value, found out by `body` if nobody has it yet.
     func value(_ body: () throws(StorageError) -> Value) throws(StorageError) -> Value {
         let known = state.wait { state -> Value?? in

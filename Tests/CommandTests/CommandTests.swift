@@ -109,7 +109,12 @@ import Testing
         #expect(try objfs(folder, ["chunks", "--chunks", "2", "data"]).standardOutput == "0\t0\t6\n1\t6\t3\n")
         #expect(
             try objfs(folder, ["chunks", "--chunks", "1", "--json", "data"]).standardOutput
-                == "{\"index\":0,\"offset\":0,\"length\":9}\n")
+                == "{\"index\":0,\"offset\":0,\"length\":9,\"format\":\"lines\"}\n")
+        folder.write("t.csv", Array("a\n\"b\nc\"\n".utf8))
+        #expect(
+            try objfs(folder, ["chunks", "--chunks", "2", "--format", "auto", "t.csv"]).standardOutput
+                == "0\t0\t8\tcsv\n1\t8\t0\tcsv\n")
+        #expect(try objfs(folder, ["chunks", "--chunks", "2", "t.csv"]).standardOutput == "0\t0\t5\n1\t5\t3\n")
     }
 
     @Test func `stat tells what is known`() throws {

@@ -94,7 +94,9 @@ import Testing
 
     @Test func `the pages are well-formed`() throws {
         let pages =
-            Self.commands.map { "man/objfs-\($0).1" } + ["man/objfs.1", "man/objfs-semantics.7", "man/mount.objfs.8"]
+            Self.commands.map { "man/objfs-\($0).1" } + [
+                "man/objfs.1", "man/objfs-semantics.7", "man/objfs-formats.7", "man/mount.objfs.8",
+            ]
         for page in pages {
             let lint = try Program.run(["mandoc", "-T", "lint", "-W", "warning", Self.root + "/" + page])
             #expect(lint.status == 0, "\(lint.standardOutput)")

@@ -2,6 +2,7 @@ import ArgumentParser
 import Bytes
 import Chunks
 import ObjfsConfiguration
+import Records
 import Storage
 import Threads
 
@@ -38,21 +39,27 @@ struct ChunksCommand: ParsableCommand {
     private func show(_ index: ChunkIndex) throws(StorageError) {
         let output = LineWriter()
         let header = Int64(try index.headerBytes().count)
+        let format = try index.format().words
         var first: Int64 = 0
         while first < index.count {
             let chunks = try index.chunks(first..<min(first + 256, index.count))
-            for chunk in chunks { show(chunk, chunk.index > 0 ? header : 0, output) }
+            for chunk in chunks { show(chunk, chunk.index > 0 ? header : 0, format, output) }
             first += Int64(chunks.count)
         }
         output.flush()
     }
 
-    private func show(_ chunk: Chunk, _ header: Int64, _ output: LineWriter) {
+    private func show(_ chunk: Chunk, _ header: Int64, _ format: String, _ output: LineWriter) {
         let length = chunk.length + header
-        guard json else { return output.line("\(chunk.index)\t\(chunk.offset)\t\(length)") }
+        guard json else {
+            // Who leaves the format to the object is told which it is.
+            let found = cut.format == "auto" ? "\t" + format : ""
+            return output.line("\(chunk.index)\t\(chunk.offset)\t\(length)\(found)")
+        }
         output.line(
             JSONText.object([
                 ("index", .number(chunk.index)), ("offset", .number(chunk.offset)), ("length", .number(length)),
+                ("format", .string(format)),
             ]))
     }
 }

@@ -118,6 +118,10 @@ struct MountCommand: ParsableCommand {
         cut.format = format
         cut.separator = nil
         cut.recordSize = nil
+        cut.quote = nil
+        cut.escape = nil
+        cut.noQuotedNewlines = false
+        cut.recordStart = nil
         cut.header = false
         options.chunks = try cut.parameters("mount")
         if let metadataTtl {

@@ -9,7 +9,10 @@ struct ChunkArguments: ParsableArguments {
     @Option(help: ArgumentHelp("How many chunks there are", valueName: "n"))
     var chunks: String?
 
-    @Option(help: ArgumentHelp("How an object divides into records: lines, bytes", valueName: "format"))
+    @Option(
+        help: ArgumentHelp(
+            "How an object divides into records: lines, bytes, csv, jsonl, fasta, fastq, paragraphs, vcf, sam, mbox, auto",
+            valueName: "format"))
     var format: String?
 
     @Option(help: ArgumentHelp("What ends a line: lf, crlf, nul, or bytes in hexadecimal", valueName: "separator"))
@@ -17,6 +20,18 @@ struct ChunkArguments: ParsableArguments {
 
     @Option(help: ArgumentHelp("How many bytes a record has", valueName: "n"))
     var recordSize: String?
+
+    @Option(help: ArgumentHelp("What stands around quoted fields of csv: \"", valueName: "character"))
+    var quote: String?
+
+    @Option(help: ArgumentHelp("What makes the next character of csv an ordinary one", valueName: "character"))
+    var escape: String?
+
+    @Flag(help: "Take it that no quoted field of csv holds the end of a line")
+    var noQuotedNewlines = false
+
+    @Option(help: ArgumentHelp("A record begins where a line matches", valueName: "regex"))
+    var recordStart: String?
 
     @Flag(help: "Begin each chunk with the object's first record")
     var header = false
@@ -30,6 +45,10 @@ struct ChunkArguments: ParsableArguments {
             if let format { try words.take(format: format) }
             if let separator { try words.take(separator: separator) }
             if let recordSize { try words.take(recordSize: recordSize) }
+            if let quote { try words.take(quote: quote) }
+            if let escape { try words.take(escape: escape) }
+            if noQuotedNewlines { try words.takePlainQuotes() }
+            if let recordStart { try words.take(recordStart: recordStart) }
             if header { words.takeHeader() }
             return try ChunkParameters(words, defaults: ChunkParameters())
         } catch {
