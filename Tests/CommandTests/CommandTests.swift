@@ -151,7 +151,7 @@ import Testing
         BadInput(2, "chunks", "--chunks", "0", "data"),
         BadInput(2, "chunks", "--chunks", "2", "--chunk-size", "5B", "data"),
         BadInput(2, "chunks", "--format", "bogus", "data"),
-        BadInput(2, "chunks", "--format", "csv", "data"),
+        BadInput(2, "chunks", "--format", "parquet", "data"),
         BadInput(3, "chunks", "absent"),
         BadInput(3, "ls", "az://c/k"),
         BadInput(3, "ls", "bogus://c/k"),

@@ -87,6 +87,31 @@ import Testing
         #expect(try mount.output("stat -c %Y f") == (try mount.output("stat -c %Y f@chunks@2/chunk-0")))
     }
 
+    @Test(arguments: ["@7", "@4K", "@40@header"])
+    func `C3, C5, C11: Python's csv module counts in chunk files the rows of the whole`(words: String) throws {
+        let seed = SeededGenerator.freshSeed
+        var generator = SeededGenerator(seed: seed)
+        var content: [UInt8] = []
+        for row in 0..<3000 {
+            let field = (0..<Int.random(in: 0...9, using: &generator))
+                .map { _ in ["a", "\n", "\"\"", ",", "\r\n"].randomElement(using: &generator) ?? "" }.joined()
+            content += Array("\(row),\"\(field)\"\n".utf8)
+        }
+        let mount = try MountedBucket(["t.csv": content])
+        defer { mount.unmount() }
+        let count =
+            "import csv, sys; print(sum(1 for name in sys.argv[1:] for row in csv.reader(open(name, newline=''))))"
+        let folder = "t.csv@chunks\(words)@csv@ext"
+        let rows = try mount.output("python3 -c \"\(count)\" \(folder)/*.csv")
+        let chunks = try mount.output("ls \(folder)").split(separator: "\n").count
+        #expect(rows == "\(3000 + (words.contains("header") ? chunks - 1 : 0))\n", "seed \(seed)")
+        guard !words.contains("header") else { return }
+        #expect(try mount.shell("cat \(folder)/* | cmp - t.csv").status == 0, "seed \(seed)")
+        #expect(
+            try mount.output("stat -c %s \(folder)/*")
+                == (try mount.output("for f in \(folder)/*; do wc -c < $f; done")))
+    }
+
     @Test func `C12: lines of a compressed object are refused with a clear word`() throws {
         let mount = try MountedBucket(["f.gz": [0x1F, 0x8B, 8, 0] + [UInt8](repeating: 10, count: 9000)])
         defer { mount.unmount() }

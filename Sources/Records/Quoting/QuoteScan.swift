@@ -27,46 +27,75 @@ package struct QuoteScan: Hashable, Sendable {
 
     /// Whether a byte occurs an odd number of times.
     private static func isOdd(_ byte: UInt8, in bytes: UnsafeRawBufferPointer) -> Bool {
+        let words = EightBytes(byte)
+        var sum: UInt64 = 0
+        let end = bytes.count & ~7
         var position = 0
-        var odd = SIMD64<UInt8>(repeating: byte) .!= SIMD64<UInt8>(repeating: byte)
-        while position + 64 <= bytes.count {
-            odd = odd .^ (bytes.loadUnaligned(fromByteOffset: position, as: SIMD64<UInt8>.self) .== byte)
-            position += 64
+        while position < end {
+            sum ^= words.matches(in: bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+            position += 8
         }
-        var isOdd = false
-        for lane in 0..<64 where odd[lane] { isOdd.toggle() }
-        for index in position..<bytes.count where bytes[index] == byte { isOdd.toggle() }
+        var isOdd = !sum.nonzeroBitCount.isMultiple(of: 2)
+        for index in end..<bytes.count where bytes[index] == byte { isOdd.toggle() }
         return isOdd
     }
 
     /// What bytes do of which the first is not escaped: 64 at a time where no escape is among them.
     private func effect(of bytes: UnsafeRawBufferPointer, _ escape: UInt8) -> QuoteSummary.Effect {
         var effect = QuoteSummary.Effect(turns: false, endsEscaped: false)
-        var odd = SIMD64<UInt8>(repeating: 0) .!= SIMD64<UInt8>(repeating: 0)
+        let quotes = EightBytes(quote)
+        let escapes = EightBytes(escape)
+        var sum: UInt64 = 0
         var position = 0
         while position < bytes.count {
-            if position + 64 <= bytes.count, !effect.endsEscaped {
-                let block = bytes.loadUnaligned(fromByteOffset: position, as: SIMD64<UInt8>.self)
-                if !any(block .== escape) {
-                    odd = odd .^ (block .== quote)
-                    position += 64
+            let end = min(position + 64, bytes.count)
+            if end == position + 64, !effect.endsEscaped {
+                var found: UInt64 = 0
+                var escaped: UInt64 = 0
+                for offset in stride(from: position, to: end, by: 8) {
+                    let word = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                    found ^= quotes.matches(in: word)
+                    escaped |= escapes.matches(in: word)
+                }
+                if escaped == 0 {
+                    sum ^= found
+                    position = end
                     continue
                 }
             }
-            let end = min(position + 64, bytes.count)
-            for index in position..<end {
-                if effect.endsEscaped {
-                    effect.endsEscaped = false
-                } else if bytes[index] == escape {
-                    effect.endsEscaped = true
-                } else if bytes[index] == quote {
-                    effect.turns.toggle()
-                }
-            }
+            for index in position..<end { take(bytes[index], escape, &effect) }
             position = end
         }
-        for lane in 0..<64 where odd[lane] { effect.turns.toggle() }
+        if !sum.nonzeroBitCount.isMultiple(of: 2) { effect.turns.toggle() }
         return effect
+    }
+
+    @inline(__always)
+    private func take(_ byte: UInt8, _ escape: UInt8, _ effect: inout QuoteSummary.Effect) {
+        if effect.endsEscaped {
+            effect.endsEscaped = false
+        } else if byte == escape {
+            effect.endsEscaped = true
+        } else if byte == quote {
+            effect.turns.toggle()
+        }
+    }
+}
+
+/// Finds a byte in eight at a time, by arithmetic that compilers turn into that of vectors.
+private struct EightBytes {
+    private let pattern: UInt64
+
+    private static let lowBits: UInt64 = 0x7F7F_7F7F_7F7F_7F7F
+
+    init(_ byte: UInt8) { pattern = UInt64(byte) &* 0x0101_0101_0101_0101 }
+
+    /// The highest bit of each of the eight bytes that is the one looked for, and no other bit.
+    @inline(__always)
+    func matches(in word: UInt64) -> UInt64 {
+        let difference = word ^ pattern
+        // A byte's sum has its highest bit unless its low bits are all 0; no sum carries into the next byte.
+        return ~(((difference & Self.lowBits) &+ Self.lowBits) | difference | Self.lowBits)
     }
 }
 
