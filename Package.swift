@@ -124,7 +124,9 @@ let package = Package(
         ),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["ObjfsCommands", "Processes", "ObjfsTesting", "objfs"]
+            dependencies: [
+                "ObjfsCommands", "S3", "Storage", "Transport", "Bytes", "Processes", "ObjfsTesting", "objfs",
+            ]
         ),
         .testTarget(
             name: "MountTests",

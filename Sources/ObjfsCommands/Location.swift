@@ -66,6 +66,11 @@ struct Location {
         return DirectoryStore(path: String(store.name.dropFirst(scheme.count)))
     }
 
+    /// Where an object is, the same for every way to name it.
+    func address(_ key: ObjectKey) -> String {
+        (store.name.hasSuffix("/") ? String(store.name.dropLast()) : store.name) + "/" + key.string
+    }
+
     /// What people call an object of this store.
     func name(_ key: ObjectKey) -> String { prefix + key.string }
 

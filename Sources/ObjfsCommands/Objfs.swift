@@ -16,6 +16,7 @@ package struct Objfs: ParsableCommand {
                 name: "Objects",
                 subcommands: [
                     ListCommand.self, CatCommand.self, HeadCommand.self, TailCommand.self, CopyCommand.self,
+                    MoveCommand.self, SyncCommand.self,
                     RemoveCommand.self, MakeFolderCommand.self, TouchCommand.self, DiskUsageCommand.self,
                     StatCommand.self, PresignCommand.self, DoctorCommand.self,
                 ]),

@@ -107,6 +107,30 @@ extension S3Store {
         }
     }
 
+    package func parts(of upload: Upload) throws(StorageError) -> [UploadedPart] {
+        var parts: [UploadedPart] = []
+        var call = self.call(.get, upload)
+        while true {
+            let (_, body) = try service.send(call)
+            guard let page = XMLElement.parse(body), page.name == "ListPartsResult" else {
+                throw StorageError(.corrupted, "the service sent no list of parts")
+            }
+            for element in page.all("Part") {
+                guard let number = element["PartNumber"].flatMap({ Int($0.text) }),
+                    let size = element["Size"].flatMap({ Int64($0.text) }), let etag = element["ETag"]?.text
+                else { continue }
+                parts.append(UploadedPart(number: number, etag: ETag(header: etag), size: size))
+            }
+            guard page["IsTruncated"]?.text == "true", let marker = page["NextPartNumberMarker"]?.text,
+                Int(marker).map({ $0 >= parts.last?.number ?? 0 }) == true, !page.all("Part").isEmpty
+            else {
+                return parts.sorted { $0.number < $1.number }
+            }
+            call = self.call(.get, upload)
+            call.query.append(("part-number-marker", marker))
+        }
+    }
+
     private func call(_ method: HTTPRequest.Method, _ upload: Upload, part: Int? = nil) -> S3Service.Call {
         var call = S3Service.Call(method: method, bucket: bucket, key: upload.key)
         if let part { call.query.append(("partNumber", String(part))) }

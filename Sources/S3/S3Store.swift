@@ -65,6 +65,15 @@ extension ObjectInfo {
             modified: (response.headers["last-modified"] ?? response.headers["date"]).flatMap { Dates.http($0) }
                 ?? Timestamp(nanoseconds: 0),
             attributes: ObjectAttributes(contentType: response.headers["content-type"], metadata: metadata))
+        contentMD5 = Self.contentMD5(etag, response)
+    }
+
+    /// The MD5 that a version is, unless the object was encrypted with a key of its own, or written in parts.
+    private static func contentMD5(_ etag: ETag, _ response: HTTPResponse) -> [UInt8]? {
+        let encryption = response.headers["x-amz-server-side-encryption"] ?? "AES256"
+        guard encryption == "AES256", response.headers["x-amz-server-side-encryption-customer-algorithm"] == nil
+        else { return nil }
+        return etag.md5
     }
 }
 

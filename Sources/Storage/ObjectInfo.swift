@@ -1,3 +1,5 @@
+import Bytes
+
 /// The name of one version of an object's content, as its store gave it, without the quotation marks of HTTP.
 package struct ETag: Hashable, Sendable, CustomStringConvertible {
     package let string: String
@@ -5,6 +7,9 @@ package struct ETag: Hashable, Sendable, CustomStringConvertible {
     package init(_ string: String) { self.string = string }
 
     package var description: String { string }
+
+    /// The MD5 that this may be: 32 digits; whether it is one, only the store knows.
+    package var md5: [UInt8]? { string.utf8.count == 32 ? Hex.bytes(string) : nil }
 }
 
 /// A moment, in nanoseconds since 1970-01-01 00:00:00 UTC.
@@ -45,6 +50,8 @@ package struct ObjectInfo: Hashable, Sendable {
     package let modified: Timestamp
     /// What the object carries; `nil` where a listing did not say.
     package let attributes: ObjectAttributes?
+    /// The MD5 of the content, where the store is known to have told it; 16 bytes.
+    package var contentMD5: [UInt8]?
 
     package init(
         key: ObjectKey, size: Int64, etag: ETag, modified: Timestamp, attributes: ObjectAttributes? = nil

@@ -141,10 +141,22 @@ package protocol ObjectStore: Sendable {
     ///
     /// The corresponding S3 operation is `ListMultipartUploads`.
     func uploads(prefix: String) throws(StorageError) -> [PendingUpload]
+
+    /// The parts that the store has of an upload, in the order of their numbers.
+    ///
+    /// - Throws: ``StorageError/Code/notFound`` if there is no such upload,
+    ///   ``StorageError/Code/unsupported`` if the store can't tell.
+    ///
+    /// The corresponding S3 operation is `ListParts`.
+    func parts(of upload: Upload) throws(StorageError) -> [UploadedPart]
 }
 
 extension ObjectStore {
     package var sinkMayBlock: Bool { false }
+
+    package func parts(of upload: Upload) throws(StorageError) -> [UploadedPart] {
+        throw StorageError(.unsupported, "this store does not tell which parts it has")
+    }
 
     /// Reads part of an object into memory; see ``read(_:range:ifVersion:into:)``.
     ///

@@ -86,7 +86,7 @@ import Testing
         #expect(try run("cp", "-r", "up", "s3://bucket/p/").status == 0)
         #expect(try run("cp", "up/small", "s3://bucket/q/../../escaped").status == 0)
         let down = try run("cp", "-r", "s3://bucket/", "down")
-        #expect(down.status == 3 && down.standardError.contains("a folder can't hold such a key"))
+        #expect(down.status == 1 && down.standardError.contains("a folder can't hold such a key"))
         #expect(TemporaryFolder.bytes(of: folder.path + "/down/p/large") == [UInt8](repeating: 7, count: 40_000_000))
         #expect(TemporaryFolder.bytes(of: folder.path + "/escaped").isEmpty)
         #expect(try run("cp", "s3://bucket/p/small", "s3://bucket/copy").status == 0)

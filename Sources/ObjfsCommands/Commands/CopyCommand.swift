@@ -1,8 +1,7 @@
 import ArgumentParser
-import Bytes
 import Glibc
+import ObjfsConfiguration
 import Storage
-import Threads
 
 /// `objfs cp`: copies objects and files, up, down, and between stores.
 struct CopyCommand: ParsableCommand {
@@ -11,6 +10,8 @@ struct CopyCommand: ParsableCommand {
 
     @Flag(name: [.customShort("r"), .long], help: "Copy all below a prefix or a folder")
     var recursive = false
+
+    @OptionGroup var transfer: TransferArguments
 
     @OptionGroup var stores: StoreArguments
 
@@ -22,57 +23,70 @@ struct CopyCommand: ParsableCommand {
             throw Failure(usage: "cp: a source and a target are needed")
         }
         let factory = stores.factory
-        let sources = urls.dropLast()
-        let isFolder = target.hasSuffix("/") || sources.count > 1 || recursive
-        let failed = Attempts.count(Array(sources), "cp") { source throws(StorageError) in
-            if target == "-" { return try write(Location.find(source, factory)) }
-            let place = try Location.find(target, factory)
-            if source == "-" { return try Transfer.standardInput(to: place.store, ObjectKey(place.key)) }
-            try copy(Location.find(source, factory), to: place, isFolder: isFolder || Self.isFolder(target))
+        let sources = Array(urls.dropLast())
+        guard target != "-" else { return try write(sources, factory) }
+        if sources.contains("-") {
+            guard sources.count == 1 else { throw Failure(usage: "cp: standard input is one object, and needs a name") }
+            let failed = Attempts.count([target], "cp") { target throws(StorageError) in
+                let place = try Location.find(target, factory)
+                try Transfer.standardInput(to: place.store, ObjectKey(place.key))
+            }
+            return try Attempts.end(failed, of: 1)
+        }
+        try TransferSession("cp", transfer).copy(
+            sources, to: target, isRecursive: recursive, factory, isMove: false)
+    }
+
+    private func write(_ sources: [String], _ factory: StoreFactory) throws {
+        let failed = Attempts.count(sources, "cp") { source throws(StorageError) in
+            try ByteSource(Location.find(source, factory)).read(nil) { part in
+                Output.write(part)
+                return true
+            }
         }
         try Attempts.end(failed, of: sources.count)
     }
+}
 
-    /// Whether a target is a folder that is there.
-    private static func isFolder(_ path: String) -> Bool {
-        var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+extension TransferSession {
+    /// Copies what the sources name to a target, and deletes it there if it is to be moved.
+    func copy(
+        _ sources: [String], to target: String, isRecursive: Bool, _ factory: StoreFactory, isMove: Bool
+    ) throws {
+        let isFolder = target.hasSuffix("/") || sources.count > 1 || isRecursive
+        var isMany = sources.count > 1
+        for source in sources {
+            do throws(StorageError) {
+                let place = try Location.find(target, factory)
+                let from = try Location.find(source, factory)
+                let transfer = try transfer(from, place)
+                let plan = CopyPlan(source: from, target: place, isFolder: isFolder, isRecursive: isRecursive)
+                let several = try plan.each { item in
+                    copy(item, transfer, name: from.name(item.object.key)) { () throws(StorageError) in
+                        if isMove { try Self.delete(item.object, from.store) }
+                    }
+                }
+                isMany = isMany || several
+                guard isMove, several, isRecursive else { continue }
+                finish()
+                if report.failed == 0 { try RemoveCommand.removeMarkers(from) }
+            } catch {
+                report.fail(source, error)
+            }
+        }
+        finish()
+        report.end(isMany: isMany)
+        try report.exit()
     }
 
-    private func write(_ source: Location) throws(StorageError) {
-        try ByteSource(source).read(nil) { part in
-            Output.write(part)
-            return true
+    /// Deletes an object that was copied, unless it is another by now.
+    private static func delete(_ object: ObjectInfo, _ store: any ObjectStore) throws(StorageError) {
+        if !object.key.string.hasSuffix("/") {
+            let now = try store.info(object.key)
+            guard now.etag == object.etag else {
+                throw StorageError(.changed, "the object has changed since it was copied, and was not deleted")
+            }
         }
-    }
-
-    private func copy(_ source: Location, to target: Location, isFolder: Bool) throws(StorageError) {
-        let folder = target.key.isEmpty || target.key.hasSuffix("/") ? target.key : target.key + "/"
-        let one = source.key.isEmpty || source.key.hasSuffix("/") ? nil : try Selection.find(source)
-        if let one {
-            let name = one.key.string.split(separator: "/").last.map(String.init) ?? one.key.string
-            let key = isFolder || target.key.isEmpty ? folder + name : target.key
-            return try Transfer.copy(one, from: source.store, to: target.store, ObjectKey(key))
-        }
-        guard recursive || KeyGlob.isPattern(source.key) else {
-            throw StorageError(.notFound, "no object of this name", hint: "-r copies all below a prefix")
-        }
-        // What comes after the folder that was named is kept as it is below the target.
-        let base = KeyGlob.isPattern(source.key) ? KeyGlob(source.key).literalPrefix : source.key
-        let start =
-            base.hasSuffix("/") || base.isEmpty ? base : KeyGlob.isPattern(source.key) ? Self.parent(base) : base + "/"
-        var objects: [ObjectInfo] = []
-        try Selection.each(source) { info in
-            objects.append(info)
-            return true
-        }
-        try Transfer.each(objects) { (info) throws(StorageError) in
-            let name = String(decoding: info.key.string.utf8.dropFirst(start.utf8.count), as: UTF8.self)
-            try Transfer.copy(info, from: source.store, to: target.store, ObjectKey(folder + name))
-        }
-    }
-
-    private static func parent(_ key: String) -> String {
-        key.lastIndex(of: "/").map { String(key[...$0]) } ?? ""
+        try store.delete(object.key)
     }
 }

@@ -16,10 +16,17 @@ struct RemoveCommand: ParsableCommand {
     @Flag(help: "Only tell what would be deleted")
     var dryRun = false
 
+    @Flag(help: "With --dry-run, print one JSON object for each")
+    var json = false
+
     @OptionGroup var stores: StoreArguments
 
     @Argument(help: ArgumentHelp("What to delete", valueName: "url"))
     var urls: [String]
+
+    func validate() throws {
+        if json, !dryRun { throw ValidationError("--json goes with --dry-run") }
+    }
 
     func run() throws {
         let factory = stores.factory
@@ -50,13 +57,18 @@ struct RemoveCommand: ParsableCommand {
         }
         guard isOne || confirms(keys.count, url) else { return }
         for key in keys {
-            if dryRun { output.line(location.name(key)) } else { try location.store.delete(key) }
+            guard dryRun else {
+                try location.store.delete(key)
+                continue
+            }
+            let name = location.name(key)
+            output.line(json ? JSONText.object([("action", .string("delete")), ("name", .string(name))]) : name)
         }
-        if recursive, !isOne, !isPattern, !dryRun { try removeMarkers(location) }
+        if recursive, !isOne, !isPattern, !dryRun { try Self.removeMarkers(location) }
     }
 
     /// Deletes what stands for the folders themselves, the innermost first.
-    private func removeMarkers(_ location: Location) throws(StorageError) {
+    static func removeMarkers(_ location: Location) throws(StorageError) {
         let prefix = location.key.isEmpty || location.key.hasSuffix("/") ? location.key : location.key + "/"
         var markers: [ObjectKey] = []
         try location.store.eachPage(ListingRequest(prefix: prefix)) { page in

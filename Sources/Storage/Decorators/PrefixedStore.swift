@@ -99,6 +99,10 @@ package struct PrefixedStore: ObjectStore {
 
     package func abort(_ upload: Upload) throws(StorageError) { try base.abort(outer(upload)) }
 
+    package func parts(of upload: Upload) throws(StorageError) -> [UploadedPart] {
+        try base.parts(of: outer(upload))
+    }
+
     package func uploads(prefix: String) throws(StorageError) -> [PendingUpload] {
         try base.uploads(prefix: self.prefix + prefix).map { PendingUpload(inner($0.upload), begun: $0.begun) }
     }

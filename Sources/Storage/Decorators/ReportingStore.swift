@@ -102,6 +102,10 @@ package struct ReportingStore: ObjectStore {
         try told("uploads \(name)/\(prefix)") { () throws(StorageError) in try base.uploads(prefix: prefix) }
     }
 
+    package func parts(of upload: Upload) throws(StorageError) -> [UploadedPart] {
+        try told("parts \(name)/\(upload.key)") { () throws(StorageError) in try base.parts(of: upload) }
+    }
+
     private func told<Result>(
         _ call: String, _ body: () throws(StorageError) -> Result
     ) throws(StorageError) -> Result {

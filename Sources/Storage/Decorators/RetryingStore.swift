@@ -130,6 +130,10 @@ package final class RetryingStore: ObjectStore {
         try persist { () throws(StorageError) in try base.uploads(prefix: prefix) }
     }
 
+    package func parts(of upload: Upload) throws(StorageError) -> [UploadedPart] {
+        try persist { () throws(StorageError) in try base.parts(of: upload) }
+    }
+
     /// Calls `body` until it succeeds, fails for good, or patience ends.
     private func persist<Result>(
         while mayRepeat: () -> Bool = { true }, _ body: () throws(StorageError) -> Result

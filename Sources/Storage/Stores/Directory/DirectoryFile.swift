@@ -3,7 +3,7 @@ import CLinux
 import Glibc
 
 /// An open file or folder of a ``DirectoryStore``.
-final class DirectoryFile {
+final class DirectoryFile: Sendable {
     let descriptor: Int32
 
     /// How many bytes are read and handed on at a time; they stay in a core's cache meanwhile.

@@ -93,7 +93,7 @@ struct DirectoryRoot: ~Copyable {
     }
 
     /// Makes the folders above a path; the last of them, open, and the last part of the path.
-    private func makeParents(of path: String) throws(StorageError) -> (DirectoryFile, String) {
+    func makeParents(of path: String) throws(StorageError) -> (DirectoryFile, String) {
         var folder = "."
         for part in path.split(separator: "/").dropLast() {
             let next = folder == "." ? String(part) : folder + "/" + part

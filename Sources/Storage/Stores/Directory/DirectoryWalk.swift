@@ -28,10 +28,13 @@ struct DirectoryWalk: ~Copyable {
     private mutating func walk(_ folder: String) throws(StorageError) -> Bool {
         let path = folder.isEmpty ? "." : String(folder.dropLast())
         let descriptor = clinux_open_beneath(root.descriptor, path, O_RDONLY | O_DIRECTORY, 0)
-        // A folder that is not there, or may not be entered, has no keys that this user can reach.
+        // A folder that is gone, or that a link has taken the place of, has no keys; of any other nobody knows.
         guard descriptor >= 0 else {
-            guard errno == EACCES else { return true }
-            throw StorageError(.accessDenied, "the folder '\(folder)' may not be read")
+            switch errno {
+            case ENOENT, ENOTDIR, ELOOP, EXDEV: return true
+            case EACCES: throw StorageError(.accessDenied, "the folder '\(folder)' may not be read")
+            default: throw StorageError(errno: errno)
+            }
         }
         let directory = DirectoryFile(takingOwnershipOf: descriptor)
         let names = try listings.names(of: folder, directory, continuing: request.token != nil)

@@ -1,0 +1,138 @@
+import Bytes
+import Digests
+import ObjfsEngine
+import Storage
+import Synchronization
+import VFS
+
+extension Transfer {
+    /// Makes a file of an object.
+    ///
+    /// It is written beside its place under another name, checked, and renamed.
+    func download(_ object: ObjectInfo, to key: ObjectKey, _ drafts: DirectoryDrafts) throws(StorageError) {
+        let isLarge = object.size > Self.part
+        let version = resumes && isLarge ? "\(object.etag) \(object.size) \(Self.part(of: object.size))" : nil
+        let (id, draft) = try leftovers.begin(
+            { () throws(StorageError) in try drafts.draft(key, resuming: version) }, clear: { $0.discard() })
+        do throws(StorageError) {
+            let info = isLarge ? try fetchParts(object, draft) : try fetch(object, draft)
+            var metadata = FileMetadata(info.attributes ?? ObjectAttributes())
+            if let sourceFolder, keeping == .all { metadata.mode = try DirectoryReading(sourceFolder, object.key).mode }
+            // Only who may read, write and run it: no bucket makes a program that runs as somebody else.
+            let permissions = keeping == .all ? metadata.mode.map { $0 & 0o777 } : nil
+            let written = metadata.modified.map { Timestamp(nanoseconds: $0.nanoseconds) }
+            let modified = keeping == .content ? nil : written ?? object.modified
+            try leftovers.settle(id) { () throws(StorageError) in
+                try draft.finish(permissions: permissions, modified: modified)
+            }
+        } catch {
+            if error.code == .corrupted { draft.reject() } else { draft.discard() }
+            try? leftovers.settle(id)
+            throw error
+        }
+    }
+
+    /// Reads an object in one go.
+    private func fetch(_ object: ObjectInfo, _ draft: DirectoryDraft) throws(StorageError) -> ObjectInfo {
+        var offset: Int64 = 0
+        var failure: StorageError?
+        var digest: RunningMD5? = object.etag.md5 == nil ? nil : RunningMD5()
+        let info = try { () throws(StorageError) in
+            do throws(StorageError) {
+                return try source.read(object.key, range: nil, ifVersion: object.etag) { part in
+                    do throws(StorageError) { try draft.write(part, at: offset) } catch { failure = error }
+                    digest?.add(part)
+                    offset += Int64(part.count)
+                    report.add(part.count)
+                    return failure == nil
+                }
+            } catch { throw failure ?? error }
+        }()
+        guard offset == object.size, info.size == object.size else { throw Self.wrongSize }
+        if let told = info.contentMD5, let digest = digest.take(), digest.finish() != told { throw Self.wrongDigest }
+        return info
+    }
+
+    /// Reads an object in parts, several at a time, but for those that an earlier attempt has brought.
+    private func fetchParts(_ object: ObjectInfo, _ draft: DirectoryDraft) throws(StorageError) -> ObjectInfo {
+        let indices = Self.indices(of: object.size)
+        let told = Mutex<ObjectInfo?>(nil)
+        let digest = object.etag.md5.map { _ in FileDigest(draft, size: object.size) }
+        for index in indices where draft.finished.contains(index) { try digest?.add(index) }
+        try team.each(indices.filter { !draft.finished.contains($0) }) { index throws(StorageError) in
+            let info = try fetch(Self.range(index, of: object.size), of: object, draft)
+            try draft.note(index)
+            try digest?.add(index)
+            told.withLock { $0 = info }
+        }
+        let answered = told.withLock { $0 }
+        let info = answered == nil ? try source.info(object.key) : answered ?? object
+        guard info.size == object.size else { throw Self.wrongSize }
+        if let digest, let told = info.contentMD5, digest.finish() != told { throw Self.wrongDigest }
+        return info
+    }
+
+    private func fetch(
+        _ range: Range<Int64>, of object: ObjectInfo, _ draft: DirectoryDraft
+    ) throws(StorageError) -> ObjectInfo {
+        var offset = range.lowerBound
+        var failure: StorageError?
+        let info: ObjectInfo
+        do throws(StorageError) {
+            info = try source.read(object.key, range: range, ifVersion: object.etag) { part in
+                do throws(StorageError) { try draft.write(part, at: offset) } catch { failure = error }
+                offset += Int64(part.count)
+                report.add(part.count)
+                return failure == nil
+            }
+        } catch { throw failure ?? error }
+        guard offset == range.upperBound else { throw Self.wrongSize }
+        return info
+    }
+}
+
+/// The MD5 of a file whose parts arrive in any order: each part is added as soon as all before it are there.
+private final class FileDigest: Sendable {
+    private struct State: ~Copyable {
+        var arrived: Set<Int> = []
+        var next = 0
+        var digest: RunningMD5? = RunningMD5()
+    }
+
+    private let draft: DirectoryDraft
+    private let size: Int64
+    private let state = Mutex(State())
+
+    init(_ draft: DirectoryDraft, size: Int64) {
+        self.draft = draft
+        self.size = size
+    }
+
+    /// Adds a part, and those after it that have waited for it.
+    func add(_ index: Int) throws(StorageError) {
+        let failure = state.withLock { state -> StorageError? in
+            state.arrived.insert(index)
+            while state.arrived.remove(state.next) != nil {
+                do throws(StorageError) { try addNext(&state) } catch { return error }
+            }
+            return nil
+        }
+        if let failure { throw failure }
+    }
+
+    private func addNext(_ state: inout State) throws(StorageError) {
+        let range = Transfer.range(state.next, of: size)
+        let buffer = Buffer(count: 256 << 10)
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            let wanted = Int(min(Int64(buffer.count), range.upperBound - offset))
+            let count = try draft.read(UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<wanted]), at: offset)
+            guard count > 0 else { throw Transfer.wrongSize }
+            state.digest?.add(UnsafeRawBufferPointer(rebasing: buffer.memory[..<count]))
+            offset += Int64(count)
+        }
+        state.next += 1
+    }
+
+    func finish() -> [UInt8] { state.withLock { $0.digest.take()?.finish() ?? [] } }
+}
