@@ -1,6 +1,9 @@
 import Bytes
 
 extension ChunkParameters {
+    /// What formats are called.
+    package static let formatNames = FormatWords.names
+
     /// Reads the words behind `@chunks`, in any order: `16`, `8MiB`, `crlf`, `header` and so on.
     ///
     /// - Parameters:

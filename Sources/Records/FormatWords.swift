@@ -10,7 +10,7 @@ struct FormatWords {
     private var hasPlainQuotes = false
     private var recordStart: MatchingRecords?
 
-    private static let names = [
+    static let names = [
         "lines", "bytes", "csv", "jsonl", "fasta", "fastq", "paragraphs", "vcf", "sam", "mbox", "auto",
     ]
 

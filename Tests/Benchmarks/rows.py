@@ -136,6 +136,25 @@ def run_local():
         ])
 
 
+def csv_scan():
+    """the borders of 8 chunks of 1 GiB of CSV, which takes a scan of it all, against wc -l of the same (wanted: 2 times)"""
+    directory = world.folder("csv")
+    file = os.path.join(directory, "table.csv")
+    row = 'number %d,"name, ""quoted""","two\nlines",plain text of a field\n'
+    block = "".join(row % number for number in range(100_000)).encode()
+    with open(file, "wb") as table:
+        for _ in range(GIB // len(block)):
+            table.write(block)
+    subprocess.run(["cat", file], stdout=subprocess.DEVNULL, check=True)
+    cache = os.path.join(directory, "cache")
+    scan = f"rm -rf {cache}; XDG_CACHE_HOME={cache} %s {OBJFS} chunks --format csv --chunks 8 {file} > {directory}/borders"
+    compare([
+        Contender("objfs chunks, one core", scan % "taskset -c 0"),
+        Contender("objfs chunks", scan % ""),
+        Contender("wc -l", f"taskset -c 0 wc -l {file} > {directory}/lines"),
+    ], {"wc -l": "2"})
+
+
 def run_tasks():
     """2,000 tasks of true, against xargs -P2"""
     directory = world.folder("tasks")
@@ -177,6 +196,6 @@ def memory():
 ROWS = {
     function.__name__: function
     for function in (
-        dd_signed, dd_nginx, far_away, random_reads, listings, run_local, run_tasks, starting, memory,
+        dd_signed, dd_nginx, far_away, random_reads, listings, run_local, csv_scan, run_tasks, starting, memory,
     )
 }

@@ -92,6 +92,15 @@ import Testing
         for command in Self.commands { #expect(script.standardOutput.contains(command), "\(command)") }
     }
 
+    @Test func `C11: every format of the help has its rule in the page of formats`() throws {
+        let page = try text("man/objfs-formats.7").split(separator: "\n").filter { $0.hasPrefix(".It Sy ") }
+        let ruled = Set(page.flatMap { $0.split(separator: " ").dropFirst(2).map(String.init) })
+        let help = try Program.objfs(["chunks", "--help"]).standardOutput.split(whereSeparator: \.isWhitespace)
+        let start = try #require(help.firstIndex(of: "records:"))
+        let names = help[(start + 1)...].prefix { !$0.hasPrefix("-") }.map { $0.filter { $0 != "," } }
+        #expect(names.count > 9 && ruled.isSuperset(of: names), "\(names) \(ruled)")
+    }
+
     @Test func `the pages are well-formed`() throws {
         let pages =
             Self.commands.map { "man/objfs-\($0).1" } + [

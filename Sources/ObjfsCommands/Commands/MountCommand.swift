@@ -40,7 +40,9 @@ struct MountCommand: ParsableCommand {
     @Option(help: ArgumentHelp("How large chunks are where a name does not say it", valueName: "size"))
     var chunkSize: String?
 
-    @Option(help: ArgumentHelp("How objects divide into records where a name does not say it", valueName: "format"))
+    @Option(
+        help: ArgumentHelp("How objects divide into records where a name does not say it", valueName: "format"),
+        completion: .list(ChunkParameters.formatNames))
     var format: String?
 
     @Option(help: ArgumentHelp("How long names and attributes are believed", valueName: "seconds"))

@@ -11,8 +11,9 @@ struct ChunkArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How an object divides into records: lines, bytes, csv, jsonl, fasta, fastq, paragraphs, vcf, sam, mbox, auto",
-            valueName: "format"))
+            "How an object divides into records: \(ChunkParameters.formatNames.joined(separator: ", "))",
+            valueName: "format"),
+        completion: .list(ChunkParameters.formatNames))
     var format: String?
 
     @Option(help: ArgumentHelp("What ends a line: lf, crlf, nul, or bytes in hexadecimal", valueName: "separator"))
