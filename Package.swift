@@ -9,7 +9,8 @@ let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: 
 let package = Package(
     name: "objfs",
     products: [
-        .executable(name: "objfs", targets: ["objfs"])
+        .executable(name: "objfs", targets: ["objfs"]),
+        .library(name: "objfs-preload", type: .dynamic, targets: ["ObjfsPreload"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -25,6 +26,7 @@ let package = Package(
         .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
         .target(name: "CFUSESession", linkerSettings: [.linkedLibrary("fuse3")]),
         .target(name: "CLinux"),
+        .target(name: "ObjfsPreload"),
         .target(name: "Bytes"),
         .target(name: "Threads", dependencies: ["CLinux"]),
         .target(name: "Records", dependencies: ["Bytes"]),
@@ -135,6 +137,7 @@ let package = Package(
             ]
         ),
         .testTarget(name: "MountHelperTests", dependencies: ["ObjfsMount", "Processes", "ObjfsTesting", "objfs"]),
+        .testTarget(name: "PreloadTests", dependencies: ["ObjfsTesting", "objfs"]),
         .testTarget(name: "ManualTests", dependencies: ["Processes", "ObjfsTesting", "objfs"]),
     ],
     swiftLanguageModes: [.v6]
