@@ -23,6 +23,7 @@ build: deps
 
 release: deps
 	$(SWIFT) build $(RELEASE) --product objfs
+	$(SWIFT) build $(RELEASE) --product objfs-preload
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests

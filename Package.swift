@@ -78,7 +78,8 @@ let package = Package(
             dependencies: [
                 "ObjfsConfiguration", "ObjfsMount", "ObjfsCluster", "ObjfsEngine", "ObjfsRunner", "Chunks", "Records",
                 "S3", "Storage",
-                "Transport", "FUSE", "VFS", "Processes", "Bytes", "Threads", "CLinux", argumentParser, logging,
+                "Transport", "FUSE", "VFS", "Digests", "Processes", "Bytes", "Threads", "CLinux", argumentParser,
+                logging,
                 systemPackage,
             ]
         ),

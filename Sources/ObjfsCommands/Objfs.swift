@@ -11,7 +11,9 @@ package struct Objfs: ParsableCommand {
             CommandGroup(name: "Mounting", subcommands: [MountCommand.self, UnmountCommand.self, RecoverCommand.self]),
             CommandGroup(
                 name: "Running",
-                subcommands: [RunCommand.self, JobsCommand.self, WorkerCommand.self, ChunksCommand.self]),
+                subcommands: [
+                    RunCommand.self, ExecCommand.self, JobsCommand.self, WorkerCommand.self, ChunksCommand.self,
+                ]),
             CommandGroup(
                 name: "Objects",
                 subcommands: [

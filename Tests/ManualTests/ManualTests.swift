@@ -9,7 +9,7 @@ import Testing
     private static let root = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
 
     private static let commands = [
-        "mount", "umount", "recover", "run", "jobs", "worker", "chunks", "ls", "cat", "head", "tail", "cp",
+        "mount", "umount", "recover", "run", "exec", "jobs", "worker", "chunks", "ls", "cat", "head", "tail", "cp",
         "mv", "sync", "rm", "mkdir", "touch", "du", "stat", "presign", "doctor",
     ]
 
