@@ -26,7 +26,10 @@ let package = Package(
         .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
         .target(name: "CFUSESession", linkerSettings: [.linkedLibrary("fuse3")]),
         .target(name: "CLinux"),
-        .target(name: "ObjfsPreload"),
+        .target(
+            name: "ObjfsPreload",
+            // SwiftPM links Swift's runtime into each library; one without Swift in it needs none.
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--as-needed"])]),
         .target(name: "Bytes"),
         .target(name: "Threads", dependencies: ["CLinux"]),
         .target(name: "Records", dependencies: ["Bytes"]),

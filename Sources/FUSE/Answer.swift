@@ -14,6 +14,7 @@ func answer<Result>(
         fuse_reply_err(request, ENODEV)
         return
     }
+    session.countRequest()
     do throws(Errno) {
         reply(request, try body(session.fileSystem))
     } catch {

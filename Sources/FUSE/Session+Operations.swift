@@ -119,7 +119,8 @@ extension Session {
             }
         }
         table.flush = { request, _, info in
-            answer(request) { files throws(Errno) in try files.flush(openHandle(info)) }
+            guard let caller = request.map(Caller.init) else { return }
+            answer(request) { files throws(Errno) in try files.flush(openHandle(info), by: caller) }
         }
         table.fsync = { request, _, dataOnly, info in
             answer(request) { files throws(Errno) in
@@ -310,7 +311,9 @@ extension Caller {
             self.init(user: 0, group: 0, umask: 0)
             return
         }
-        self.init(user: context.pointee.uid, group: context.pointee.gid, umask: UInt32(context.pointee.umask))
+        self.init(
+            user: context.pointee.uid, group: context.pointee.gid, umask: UInt32(context.pointee.umask),
+            process: context.pointee.pid)
     }
 }
 

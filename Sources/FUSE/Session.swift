@@ -1,6 +1,7 @@
 import CFUSE
 import CFUSESession
 import Glibc
+import Synchronization
 import Threads
 package import VFS
 
@@ -11,6 +12,7 @@ package final class Session: @unchecked Sendable {
     private let mountPoint: String
     let fileSystem: any FileSystem
     private let whenReady: @Sendable () -> Void
+    private let requestCount = Atomic<UInt64>(0)
 
     /// How many requests the kernel sends ahead without waiting for answers, as reading ahead does.
     static let background: UInt32 = 64
@@ -91,6 +93,10 @@ package final class Session: @unchecked Sendable {
         ReadAhead.set(Self.largestRequest, of: mountPoint)
         whenReady()
     }
+
+    /// How many requests the kernel has sent so far.
+    package var requests: UInt64 { requestCount.load(ordering: .relaxed) }
+    func countRequest() { requestCount.wrappingAdd(1, ordering: .relaxed) }
 
     /// The session that a request belongs to; only valid while the request is not answered.
     static func current(_ request: fuse_req_t) -> Session? {

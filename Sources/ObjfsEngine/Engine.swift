@@ -38,6 +38,7 @@ package final class Engine: FileSystem {
     /// The time of folders, which have none of their own.
     let started: FileTime
     let complaints: Complaints
+    let unstored: UnstoredFiles?
     private let hiddenFolders = Mutex<Set<ObjectKey>>([])
 
     /// Makes the engine of a mount; this asks the store nothing.
@@ -48,6 +49,7 @@ package final class Engine: FileSystem {
         self.logger = logger
         budget = MemoryBudget(limit: options.memoryLimit)
         complaints = Complaints(logger)
+        unstored = options.reportsStoring.map(UnstoredFiles.init(report:))
         started = FileTime(nanoseconds: Complaints.now)
         switch source {
         case .bucket(let store):

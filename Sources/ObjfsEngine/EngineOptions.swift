@@ -25,6 +25,8 @@ package struct EngineOptions: Sendable {
     package var journal: Journal?
     /// What becomes of modes, owners, times and extended attributes.
     package var permissions = PermissionsPolicy.persist
+    /// Is told of files that could not be stored, besides the program that closed them.
+    package var reportsStoring: (@Sendable (StoringReport) -> Void)?
 
     package init(owner: UInt32, group: UInt32) {
         self.owner = owner

@@ -135,11 +135,14 @@ package struct Caller: Hashable, Sendable {
     package let user: UInt32
     package let group: UInt32
     package let umask: UInt32
+    /// Its process number; 0 if the kernel asks by itself.
+    package let process: Int32
 
-    package init(user: UInt32, group: UInt32, umask: UInt32) {
+    package init(user: UInt32, group: UInt32, umask: UInt32, process: Int32 = 0) {
         self.user = user
         self.group = group
         self.umask = umask
+        self.process = process
     }
 }
 

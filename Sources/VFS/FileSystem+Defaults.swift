@@ -10,7 +10,7 @@ extension FileSystem {
     package func write(_ handle: FileHandle, at offset: Int64, _ bytes: ByteSlice) throws(Errno) {
         throw .readOnlyFileSystem
     }
-    package func flush(_ handle: FileHandle) throws(Errno) {}
+    package func flush(_ handle: FileHandle, by caller: Caller) throws(Errno) {}
     package func synchronize(_ handle: FileHandle, dataOnly: Bool) throws(Errno) {}
     package func allocate(_ handle: FileHandle, mode: Int32, offset: Int64, length: Int64) throws(Errno) {
         throw .notSupportedOnSocket

@@ -30,7 +30,7 @@ package protocol FileSystem: Sendable {
     /// Writes all the bytes or fails. FUSE: `WRITE`.
     func write(_ handle: FileHandle, at offset: Int64, _ bytes: ByteSlice) throws(Errno)
     /// A descriptor of the file was closed; its error is what `close` reports. FUSE: `FLUSH`.
-    func flush(_ handle: FileHandle) throws(Errno)
+    func flush(_ handle: FileHandle, by caller: Caller) throws(Errno)
     /// FUSE: `FSYNC`.
     func synchronize(_ handle: FileHandle, dataOnly: Bool) throws(Errno)
     /// The last descriptor of an open file is gone. FUSE: `RELEASE`.

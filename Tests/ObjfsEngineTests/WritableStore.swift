@@ -10,7 +10,7 @@ import VFS
 final class WritableStore {
     let mount: MountedStore
     let folder: TemporaryFolder
-    private static let caller = Caller(user: 1000, group: 100, umask: 0)
+    static let caller = Caller(user: 1000, group: 100, umask: 0)
 
     init(_ objects: [String: String] = [:], options change: (inout EngineOptions) -> Void = { _ in }) throws {
         let folder = TemporaryFolder()
@@ -48,7 +48,7 @@ final class WritableStore {
 
     func close(_ handle: FileHandle) throws(Errno) {
         defer { engine.release(handle) }
-        try engine.flush(handle)
+        try engine.flush(handle, by: Self.caller)
     }
 
     func write(_ handle: FileHandle, _ text: String, at offset: Int64 = 0) throws(Errno) {

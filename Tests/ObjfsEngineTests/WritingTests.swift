@@ -12,7 +12,7 @@ import VFS
         let handle = try files.open("a")
         try files.write(handle, "hello")
         #expect(files.stored("a") == nil)
-        try files.engine.flush(handle)
+        try files.engine.flush(handle, by: WritableStore.caller)
         #expect(files.stored("a") == "hello")
         try files.write(handle, ", world", at: 5)
         try files.engine.synchronize(handle, dataOnly: true)
@@ -98,7 +98,7 @@ import VFS
         let handle = try files.open("a")
         try files.write(handle, "mine")
         try files.mount.memory.write("a", "theirs".utf8)
-        #expect(throws: Errno.staleNFSFileHandle) { try files.engine.flush(handle) }
+        #expect(throws: Errno.staleNFSFileHandle) { try files.engine.flush(handle, by: WritableStore.caller) }
         #expect(files.stored("a") == "theirs")
         files.engine.release(handle)
         #expect(try files.mount.text("a") == "theirs")
@@ -109,7 +109,7 @@ import VFS
         let files = try WritableStore()
         let handle = try files.open("a", [.writing, .exclusive])
         try files.mount.memory.write("a", "theirs".utf8)
-        #expect(throws: Errno.fileExists) { try files.engine.flush(handle) }
+        #expect(throws: Errno.fileExists) { try files.engine.flush(handle, by: WritableStore.caller) }
         files.engine.release(handle)
         #expect(files.stored("a") == "theirs")
     }

@@ -11,75 +11,96 @@ struct ExecCommand: ParsableCommand {
     @Flag(help: "End the daemons that earlier calls started, and run nothing")
     var stop = false
 
+    @Option(
+        help: ArgumentHelp("How long the daemon stays when nothing uses it (default: 600)", valueName: "seconds"))
+    var idleTimeout = 600
+
     @OptionGroup var stores: StoreArguments
 
-    @Argument(parsing: .postTerminator, help: ArgumentHelp("The program and its arguments", valueName: "program"))
-    var command: [String] = []
+    @Argument(
+        parsing: .captureForPassthrough, help: ArgumentHelp("The program and its arguments", valueName: "program"))
+    var words: [String] = []
+
+    /// The program and its arguments, without the mark before them.
+    private var command: [String] { words.first == "--" ? Array(words.dropFirst()) : words }
 
     func validate() throws {
+        guard idleTimeout > 0, idleTimeout < 1 << 31 else { throw ValidationError("--idle-timeout must be 1 or more") }
         guard stop != command.isEmpty else { return }
-        throw ValidationError(
-            stop ? "--stop runs no program" : "no program is given: write it behind --")
+        throw ValidationError(stop ? "--stop runs no program" : "no program is given: write it behind --")
     }
 
     func run() throws {
         if stop { return try ShimDaemon.stopAll() }
-        let library = try Self.library()
-        let root = try root()
-        let program = try ShimProgram(command[0], root: root)
-        setenv("OBJFS_ROOT", root, 1)
-        if program.isPreloadable { Self.preload(library) }
-        let arguments = program.isPreloadable ? command : command.map { ShimPath.rewritten($0, root: root) }
+        let command = command
+        let library = try PreloadLibrary.path()
+        let root = mountedRoot()
+        let program = ShimProgram(command[0], root: root)
+        let view = program.way == .rewritten && !program.hasOtherRights ? root.flatMap { ShimView($0) } : nil
         if stores.verbose {
-            Messages.warn("exec: \(program.path): \(program.isPreloadable ? "preloaded" : "arguments rewritten")")
+            let more = view == nil ? "" : ", with s3: in its folder"
+            Messages.warn("exec: \(program.path): \(program.way.rawValue)\(more)")
         }
-        throw Self.replace(program.path, arguments)
+        let arguments = program.way == .preloaded ? command : command.map { ShimPath.rewritten($0, root: root) }
+        let environment = ShimEnvironment(Environment.all, root: root, library: library).words
+        let failures = root.map { FailureLog(root: $0.path) }
+        let start = failures?.end ?? 0
+        let ending = Self.start(program.path, [command[0]] + arguments.dropFirst(), environment)
+        view?.end()
+        if let root, let failures { try Self.checkStored(failures, from: start, root) }
+        Self.end(as: ending)
     }
 
-    /// Where the buckets are mounted; empty if they can't be, and no argument needs them.
-    private func root() throws -> String {
-        do {
-            return try ShimDaemon(stores).start()
-        } catch let failure as Failure {
-            guard !command.contains(where: { ShimPath.mentionsObject($0) }) else { throw failure }
-            Messages.write(failure)
-            return ""
-        }
-    }
-
-    /// The library that is preloaded: beside this program, or where it is installed.
-    private static func library() throws(Failure) -> String {
-        guard let real = realpath("/proc/self/exe", nil) else {
-            throw Failure(.impossible, "exec: this program's own file can't be found")
-        }
-        defer { free(real) }
-        let folder = String(cString: real).split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
-        let places = ["\(folder)/libobjfs-preload.so", "\(folder)/../lib/objfs/libobjfs-preload.so"]
-        guard let library = places.first(where: { access($0, R_OK) == 0 }) else {
-            throw Failure(.impossible, "exec: libobjfs-preload.so is missing", hint: "it should be \(places[1])")
-        }
-        // The loader divides the list at these.
-        guard !library.contains(where: { $0 == " " || $0 == ":" }) else {
-            throw Failure(.impossible, "exec: \(library): a path with blanks or colons can't be preloaded")
-        }
-        return library
-    }
-
-    private static func preload(_ library: String) {
-        let others = Environment.value("LD_PRELOAD")
-        if let others, others.split(whereSeparator: { $0 == " " || $0 == ":" }).contains(Substring(library)) { return }
-        setenv("LD_PRELOAD", others.map { $0 + ":" + library } ?? library, 1)
-    }
-
-    /// Becomes the program, and so has its status, its signals and its terminal.
+    /// Where the buckets are mounted; `nil` if they can't be, which is said.
     ///
-    /// The corresponding C function is `execvp`.
-    private static func replace(_ path: String, _ arguments: [String]) -> any Error {
-        let words = arguments.map { strdup($0) }
-        execvp(path, words + [nil])
-        let reason = String(cString: strerror(errno)).lowercased()
-        let status: Int32 = errno == ENOENT ? 127 : 126
-        Messages.warn("exec: \(path): \(reason)")
-        Glibc.exit(status)
+    /// The program runs all the same: it may need none, and is told `EACCES` when it opens one.
+    private func mountedRoot() -> ShimRoot? {
+        do {
+            return try ShimDaemon(stores, patience: idleTimeout).start()
+        } catch let failure as Failure {
+            Messages.write(failure)
+        } catch {
+            Messages.warn("exec: \(error)")
+        }
+        return nil
+    }
+
+    /// Runs the program; one that can't be started ends this process as it would end a shell's command.
+    private static func start(_ path: String, _ arguments: [String], _ environment: [String]) -> Ending.How {
+        do throws(ChildProcess.StartError) {
+            return try ForegroundProgram.run(path, arguments, environment: environment)
+        } catch {
+            Messages.warn("exec: \(path): \(error.reason)")
+            return .exited(error.errno == ENOENT ? 127 : 126)
+        }
+    }
+
+    /// Tells of what the program wrote and the store does not have, whatever the program made of it.
+    private static func checkStored(_ log: FailureLog, from start: Int64, _ root: ShimRoot) throws {
+        let failures = log.failures(from: start, below: getpid())
+        for failure in failures { Messages.warn("exec: \(failure.url): not stored: \(failure.reason)") }
+        guard failures.isEmpty else {
+            Messages.warn("hint: objfs recover lists what was written; \(root.log) tells more")
+            throw ExitStatusError(status: .notUploaded)
+        }
+        var status = stat()
+        guard stat(root.point, &status) != 0 else { return }
+        throw Failure(
+            .notUploaded, "exec: \(root.point): the daemon ended while the program ran",
+            hint: "objfs recover lists what was written and not stored")
+    }
+
+    /// Ends this process as the program ended: with its status, or by its signal.
+    private static func end(as how: Ending.How) -> Never {
+        switch how {
+        case .exited(let status): Glibc.exit(status)
+        case .killed(let number):
+            // The program has left its core already.
+            var none = rlimit(rlim_cur: 0, rlim_max: 0)
+            setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+            signal(number, SIG_DFL)
+            kill(getpid(), number)
+            Glibc.exit(128 + number)
+        }
     }
 }

@@ -57,6 +57,12 @@ struct MountCommand: ParsableCommand {
     @Option(help: .private)
     var readyDescriptor: Int32?
 
+    @Option(help: .private)
+    var execRoot: String?
+
+    @Option(help: .private)
+    var execPatience = 600
+
     @OptionGroup var stores: StoreArguments
 
     @Argument(help: ArgumentHelp("The bucket, prefix, folder, or s3: for all buckets", valueName: "source"))
@@ -182,6 +188,10 @@ struct MountCommand: ParsableCommand {
         let source = try engineSource()
         var options = options
         if !readOnly { options.journal = try openJournal() }
+        if let execRoot {
+            let failures = FailureLog(root: execRoot)
+            options.reportsStoring = { failures.add($0) }
+        }
         let engine = Engine(source, options: options, logger: Logger(label: "objfs"))
         let session: Session
         do throws(SessionError) {
@@ -194,6 +204,7 @@ struct MountCommand: ParsableCommand {
             throw MountError("\(directory): \(error.description)", hint: "objfs doctor tells what this user may mount")
         }
         if let store = bucketStore(source) { tidyJournal(store) }
+        if let execRoot { ShimService(root: ShimRoot(path: execRoot), patience: execPatience).watch(session) }
         session.run(handlesSignals: true)
     }
 
@@ -235,13 +246,22 @@ struct MountCommand: ParsableCommand {
         }
     }
 
+    /// Asks for the buckets once; who may not list them may still use those whose names are known.
+    private func checkAccount(_ account: any StoreAccount) throws(StorageError) {
+        do throws(StorageError) {
+            _ = try account.buckets()
+        } catch {
+            guard execRoot != nil, error.code == .accessDenied else { throw error }
+        }
+    }
+
     /// What is to be mounted, after it has answered once: a mount that can't be read should not be there.
     private func engineSource() throws(MountError) -> EngineSource {
         do throws(StorageError) {
             let url = try ObjectURL(sourceURL)
             guard url.scheme == .file || !url.bucket.isEmpty else {
                 let account = try stores.factory.account()
-                _ = try account.buckets()
+                try checkAccount(account)
                 return .account(account)
             }
             let bucket = try stores.factory.store(url)

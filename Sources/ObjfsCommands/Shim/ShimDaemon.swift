@@ -6,47 +6,67 @@ import Processes
 /// The mount that serves all programs of one user with the same credentials.
 struct ShimDaemon {
     private let stores: StoreArguments
+    /// How long it stays when nobody uses it, in seconds.
+    private let patience: Int
 
-    init(_ stores: StoreArguments) { self.stores = stores }
+    init(_ stores: StoreArguments, patience: Int) {
+        self.stores = stores
+        self.patience = patience
+    }
 
     /// Finds the mount, or makes it.
     ///
-    /// - Returns: The folder whose `s3` has the buckets.
-    func start() throws -> String {
-        let root = try Self.makeFolder(Self.makeFolder(Self.base) + "/" + identity)
-        let lock = try Self.lock(root)
-        defer { close(lock) }
-        let point = root + "/s3"
-        if MountTable.mounts().contains(where: { $0.point == point }) {
-            var status = stat()
-            if stat(point, &status) == 0 { return root }
-            // A daemon that was killed leaves a mount that answers nobody.
-            _ = try? Unmount.unmount(point)
-        }
-        _ = try Self.makeFolder(point)
+    /// It stays at least as long as this process does.
+    func start() throws -> ShimRoot {
+        let root = ShimRoot(path: try ShimRoot.makeFolder(ShimRoot.base + "/" + identity))
+        // Never closed: the system gives it back when this process has ended.
+        _ = try root.take(.using, LOCK_SH)
+        if Self.answers(root) { return root }
+        let lock = try root.take(.starting, LOCK_EX)
+        defer { if let lock { close(lock) } }
+        if Self.answers(root) { return root }
+        // A daemon that was killed leaves a mount that answers nobody.
+        if MountTable.mounts().contains(where: { $0.point == root.point }) { _ = try? Unmount.unmount(root.point) }
+        try ShimRoot.makeFolder(root.point)
+        try mount(root)
+        return root
+    }
+
+    /// Whether buckets are mounted there: a mount is another device than the folder that it is in.
+    private static func answers(_ root: ShimRoot) -> Bool {
+        var (outside, inside) = (stat(), stat())
+        return stat(root.path, &outside) == 0 && stat(root.point, &inside) == 0 && outside.st_dev != inside.st_dev
+    }
+
+    private func mount(_ root: ShimRoot) throws {
         // The daemon is no program of the shim: its own files would be taken for those of its mount.
         let own = ["LD_PRELOAD", "OBJFS_ROOT"].map { ($0, Environment.value($0)) }
         for (name, _) in own { unsetenv(name) }
         defer { for case (let name, let value?) in own { setenv(name, value, 1) } }
         var quiet = stores
         quiet.verbose = false
+        let words = [
+            "mount", "--foreground", "--ready-descriptor=\(BackgroundMount.readyDescriptor)",
+            "--exec-root=\(root.path)", "--exec-patience=\(patience)",
+        ]
         do throws(MountError) {
-            let words = ["mount", "--foreground", "--ready-descriptor=\(BackgroundMount.readyDescriptor)"]
-            try BackgroundMount.start(words + quiet.words + ["--", "s3:", point], log: root + "/log")
+            try BackgroundMount.start(words + quiet.words + ["--", "s3:", root.point], log: root.log)
         } catch {
             throw Failure(.impossible, "exec: s3: \(error.message)", hint: error.hint)
         }
-        return root
     }
 
     /// Ends all daemons of this user that nothing uses.
     static func stopAll() throws {
-        let base = try makeFolder(base)
+        let base = try ShimRoot.base
         var busy: [String] = []
         for mount in MountTable.mounts() where mount.point.hasPrefix(base + "/") && mount.point.hasSuffix("/s3") {
-            let lock = try lock(String(mount.point.dropLast(3)))
-            defer { close(lock) }
+            let root = ShimRoot(path: String(mount.point.dropLast(3)))
+            let lock = try root.take(.starting, LOCK_EX)
+            defer { if let lock { close(lock) } }
             do throws(MountError) {
+                guard let use = try? root.take(.using, LOCK_EX | LOCK_NB) else { throw MountError("it is in use") }
+                defer { close(use) }
                 try Unmount.unmount(mount.point)
             } catch {
                 busy.append("\(mount.point): \(error.message)")
@@ -55,46 +75,14 @@ struct ShimDaemon {
         if !busy.isEmpty { throw Failure(.failure, "exec: " + busy.joined(separator: "; ")) }
     }
 
-    /// The folder of all daemons of this user.
-    private static var base: String {
-        if let folder = Environment.value("XDG_RUNTIME_DIR"), folder.hasPrefix("/") {
-            return AbsolutePath.of(folder) + "/objfs"
-        }
-        return "/tmp/objfs-\(getuid())"
-    }
-
     /// What tells one set of credentials from another, and tells nobody the credentials.
     private var identity: String {
         var options = stores
         options.verbose = false
-        let variables = Environment.all.filter { $0.hasPrefix("AWS_") || $0.hasPrefix("HOME=") }.sorted()
-        let digest = Digest.sha256(Array((options.words + variables).joined(separator: "\0").utf8))
-        return digest.prefix(8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
-
-    /// Makes a folder that is this user's alone, or finds that it is.
-    ///
-    /// - Throws: ``Failure`` for one that somebody else may enter: who prepared it could read what is mounted there.
-    private static func makeFolder(_ path: String) throws -> String {
-        guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
-            throw Failure(.impossible, "exec: \(path): \(String(cString: strerror(errno)).lowercased())")
+        let variables = Environment.all.filter { variable in
+            ["AWS_", "HOME=", "XDG_STATE_HOME=", "XDG_CACHE_HOME="].contains { variable.hasPrefix($0) }
         }
-        var status = stat()
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_uid == getuid(),
-            status.st_mode & 0o077 == 0
-        else { throw Failure(.impossible, "exec: \(path): not a folder that only this user can enter") }
-        return path
-    }
-
-    /// Waits until no other process starts or ends the daemon of a folder; closing the descriptor lets them.
-    ///
-    /// The corresponding C function is `flock`.
-    private static func lock(_ root: String) throws -> Int32 {
-        let file = open(root + "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard file >= 0 else {
-            throw Failure(.impossible, "exec: \(root): \(String(cString: strerror(errno)).lowercased())")
-        }
-        while flock(file, LOCK_EX) != 0, errno == EINTR {}
-        return file
+        let text = (options.words + variables.sorted()).joined(separator: "\0")
+        return Digest.sha256(Array(text.utf8)).prefix(8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 }

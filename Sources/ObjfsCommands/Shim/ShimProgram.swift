@@ -1,24 +1,47 @@
+import CLinux
 import Glibc
 import Processes
 
-/// The file of a program, and whether a library can be preloaded into it.
+/// The file of a program, and how URLs reach it.
 struct ShimProgram {
+    /// How a program finds what its URLs name.
+    enum Way: String {
+        /// The library translates what it opens.
+        case preloaded = "preloaded"
+        /// The library does, but its arguments are paths already: URLs would mean something of its own.
+        case preloadedWithPaths = "preloaded, arguments rewritten"
+        /// It can't be reached, and gets paths as arguments.
+        case rewritten = "arguments rewritten"
+    }
+
     /// Where it is; as it was given if it is nowhere, for the system then says why.
     let path: String
-    /// Whether the loader runs in it, takes preloaded libraries, and the program calls the system by libc.
-    let isPreloadable: Bool
+    let way: Way
+    /// Whether it runs with rights that are not its caller's.
+    let hasOtherRights: Bool
+
+    /// Programs for which `s3:` before a path is a host, a protocol or a format.
+    private static let readsURLs: Set<String> = [
+        "rsync", "scp", "sftp", "rclone", "aws", "s5cmd", "curl", "wget", "ffmpeg", "ffprobe", "ffplay", "convert",
+        "magick", "identify", "mogrify", "composite", "montage", "compare", "gdalinfo", "gdal_translate", "ogrinfo",
+        "samtools", "bcftools", "tabix", "bgzip",
+    ]
 
     /// Finds a program as a shell does.
-    ///
-    /// - Throws: ``Failure`` never; a program that isn't there ends the process with 127, as in a shell.
-    init(_ name: String, root: String) throws {
+    init(_ name: String, root: ShimRoot?) {
         if name.contains("/") {
             path = ShimPath.rewritten(name, root: root)
         } else {
             let folders = (Environment.value("PATH") ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":")
             path = folders.map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 && !Self.isFolder($0) } ?? name
         }
-        isPreloadable = Self.canPreload(path, depth: 0)
+        hasOtherRights = Self.hasOtherRights(path)
+        let base = path.split(separator: "/").last.map(String.init) ?? path
+        if !Self.canPreload(path, depth: 0) {
+            way = .rewritten
+        } else {
+            way = Self.readsURLs.contains(base) ? .preloadedWithPaths : .preloaded
+        }
     }
 
     private static func isFolder(_ path: String) -> Bool {
@@ -26,11 +49,12 @@ struct ShimProgram {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// Whether the loader puts the library into it, or into the program that reads its script.
     private static func canPreload(_ path: String, depth: Int) -> Bool {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return !hasOtherRights(path) }
         defer { close(file) }
-        var head = [UInt8](repeating: 0, count: 4096)
+        var head = [UInt8](repeating: 0, count: 256)
         head = Array(head.prefix(max(pread(file, &head, head.count, 0), 0)))
         if head.starts(with: Array("#!".utf8)), depth < 4 {
             let line = String(decoding: head.dropFirst(2).prefix { $0 != 0x0A }, as: UTF8.self)
@@ -38,55 +62,13 @@ struct ShimProgram {
             return interpreter.map { canPreload(String($0), depth: depth + 1) } ?? true
         }
         guard head.starts(with: [0x7F, 0x45, 0x4C, 0x46]) else { return true }
-        return !hasOtherRights(path) && ElfHead(head).takesPreloads
+        return !hasOtherRights(path) && ElfFile(file).takesPreloads
     }
 
-    /// Whether it runs with rights that are not its caller's: the loader ignores foreign libraries then.
+    /// Whether it is setuid, setgid, or has capabilities: the loader ignores foreign libraries then.
     private static func hasOtherRights(_ path: String) -> Bool {
         var status = stat()
         guard stat(path, &status) == 0 else { return false }
-        return status.st_mode & (S_ISUID | S_ISGID) != 0
-    }
-}
-
-/// The beginning of an ELF file, as far as it says how the program is loaded.
-struct ElfHead {
-    private let bytes: [UInt8]
-
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-    /// Whether it has a loader of glibc of this machine's width, and was not made by Go.
-    ///
-    /// Go's programs call the kernel themselves, even those that have a loader.
-    var takesPreloads: Bool {
-        guard bytes.count > 64, bytes[4] == 2 else { return false }
-        let start = number(32, 8)
-        let size = number(54, 2)
-        var hasLoader = false
-        for index in 0..<min(number(56, 2), 64) {
-            let entry = start + index * size
-            guard entry >= 0, entry + 56 <= bytes.count else { break }
-            let (offset, count) = (number(entry + 8, 8), number(entry + 32, 8))
-            switch number(entry, 4) {
-            case 3:
-                let loader = text(offset, count)
-                hasLoader = !loader.contains("musl")
-            case 4 where text(offset, count).contains("Go\0\0"): return false
-            default: continue
-            }
-        }
-        return hasLoader
-    }
-
-    /// A number of so many bytes; 0 beyond the end, and for what no offset in a file's beginning can be.
-    private func number(_ offset: Int, _ count: Int) -> Int {
-        guard offset >= 0, offset <= bytes.count - count else { return 0 }
-        let value = bytes[offset..<offset + count].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        return value < 1 << 32 ? Int(value) : 0
-    }
-
-    private func text(_ offset: Int, _ count: Int) -> String {
-        guard offset < bytes.count else { return "" }
-        return String(decoding: bytes[offset...].prefix(count), as: UTF8.self)
+        return status.st_mode & (S_ISUID | S_ISGID) != 0 || getxattr(path, "security.capability", nil, 0) > 0
     }
 }

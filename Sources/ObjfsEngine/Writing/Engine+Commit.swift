@@ -8,9 +8,15 @@ extension Engine {
     /// Brings all that is not in the store there, and returns when it is.
     ///
     /// - Throws: Why it is not there; what was written stays in the journal, and may be tried again.
-    func commit(_ file: LiveFile, _ operation: String) throws(Errno) {
+    func commit(_ file: LiveFile, _ operation: String, by caller: Caller? = nil) throws(Errno) {
         guard file.isDirty else { return }
-        try file.inTurn { () throws(Errno) in try commitInTurn(file, operation) }
+        do throws(Errno) {
+            try file.inTurn { () throws(Errno) in try commitInTurn(file, operation) }
+        } catch {
+            unstored?.failed(file.url, error, process: caller.map(\.process))
+            throw error
+        }
+        unstored?.stored(file.url)
     }
 
     func commitInTurn(_ file: LiveFile, _ operation: String) throws(Errno) {

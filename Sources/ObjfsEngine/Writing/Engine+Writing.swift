@@ -156,9 +156,9 @@ extension Engine {
         if draft.isTight { sender.waitForAll() }
     }
 
-    package func flush(_ handle: FileHandle) throws(Errno) {
+    package func flush(_ handle: FileHandle, by caller: Caller) throws(Errno) {
         guard let open = files[handle], open.mayWrite, case .file(let file) = inodes[open.inode] else { return }
-        try commit(file, "close")
+        try commit(file, "close", by: caller)
     }
 
     package func synchronize(_ handle: FileHandle, dataOnly: Bool) throws(Errno) {
