@@ -1,0 +1,45 @@
+import ObjfsTesting
+import Testing
+
+/// `objfs exec` with real programs, through a real mount of all buckets of a service.
+@Suite(.serialized) struct ExecTests {
+    private static let suites = String(#filePath.dropLast("PreloadTests/ExecTests.swift".utf8.count)) + "Suites/"
+
+    /// What `objfs exec` needs to have a daemon of its own for this test.
+    private func environment(_ server: S3Server, _ folder: borrowing TemporaryFolder) -> [String: String] {
+        var values = server.environment
+        for name in ["HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"] {
+            values[name] = folder.makeFolder(name.lowercased())
+        }
+        return values
+    }
+
+    @Test func `S1, S3, S4: programs that know nothing of object stores read and write URLs`() throws {
+        let folder = TemporaryFolder()
+        let server = try S3Server.moto(log: folder.path + "/moto.log")
+        defer { server.stop() }
+        let environment = environment(server, folder)
+        defer { _ = try? Program.objfs(["exec", "--stop"], environment: environment) }
+        let made = try Program.objfs(["mkdir", "s3://shim"], environment: environment)
+        try #require(made.status == 0, "\(made.standardError)")
+        let result = try Program.run(
+            ["bash", Self.suites + "exec.sh", Program.objfs, "shim", folder.makeFolder("scratch")],
+            environment: environment, seconds: 300)
+        let lines = result.standardOutput.split(separator: "\n")
+        #expect(!result.standardOutput.contains("FAILED"), "\(result.standardOutput)\(result.standardError)")
+        #expect(lines.count { $0.hasPrefix("ok ") } == 40, "\(lines.count) lines")
+    }
+
+    @Test func `S2: without credentials the program is told EACCES, and objfs says why`() throws {
+        let folder = TemporaryFolder()
+        var environment = [
+            "LC_ALL": "C", "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        ]
+        for name in ["HOME", "XDG_RUNTIME_DIR"] { environment[name] = folder.makeFolder(name.lowercased()) }
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"] { environment[name] = "" }
+        let result = try Program.objfs(["exec", "--", "cat", "s3://b/k"], environment: environment)
+        #expect(result.status == 1)
+        #expect(result.standardError.contains("Permission denied"), "\(result.standardError)")
+        #expect(result.standardError.contains("objfs: exec: "), "\(result.standardError)")
+    }
+}
