@@ -18,11 +18,8 @@ struct ExecCommand: ParsableCommand {
     @OptionGroup var stores: StoreArguments
 
     @Argument(
-        parsing: .captureForPassthrough, help: ArgumentHelp("The program and its arguments", valueName: "program"))
-    var words: [String] = []
-
-    /// The program and its arguments, without the mark before them.
-    private var command: [String] { words.first == "--" ? Array(words.dropFirst()) : words }
+        parsing: .postTerminator, help: ArgumentHelp("The program and its arguments", valueName: "program"))
+    var command: [String] = []
 
     func validate() throws {
         guard idleTimeout > 0, idleTimeout < 1 << 31 else { throw ValidationError("--idle-timeout must be 1 or more") }
@@ -32,7 +29,6 @@ struct ExecCommand: ParsableCommand {
 
     func run() throws {
         if stop { return try ShimDaemon.stopAll() }
-        let command = command
         let library = try PreloadLibrary.path()
         let root = mountedRoot()
         let program = ShimProgram(command[0], root: root)
