@@ -20,6 +20,7 @@ package final class ChunkIndex: Sendable {
     private let cutting = Once<Cutting>()
     private let header = Once<ByteSlice>()
     private let headerEnd = Once<Int64>()
+    private let parquetFooter = Once<ParquetFooter>()
 
     /// An object of at most so many bytes is read whole, once, instead of at each of its borders.
     private static let smallSize: Int64 = 8 << 10
@@ -228,6 +229,7 @@ extension ChunkIndex {
         let cutting = try cut()
         if let known = cutting.cache?.border(index) { return known }
         let nominal = plan.nominalOffset(index)
+        if case .rowGroups = cutting.format { return try footer().border(at: nominal) ?? object.size }
         let format = cutting.format.records
         if object.size <= Self.smallSize {
             return try startOfObject().bytes.withUnsafeBytes { format.border(at: nominal, in: $0) }
@@ -242,6 +244,11 @@ extension ChunkIndex {
                 format.search(from: nominal, size: object.size)
             }
         return try bytes.run(&search) { isEnough($0.frontier) }.map { max($0, floor) }
+    }
+
+    /// The footer of a Parquet file, read once.
+    func footer() throws(StorageError) -> ParquetFooter {
+        try parquetFooter.value { () throws(StorageError) in try self.bytes.parquetFooter() }
     }
 
     private func endOfHeader(_ format: any RecordFormat) throws(StorageError) -> Int64 {

@@ -8,17 +8,14 @@ import Threads
 struct ByteSource {
     private let store: any ObjectStore
     private let object: ObjectInfo
-    private let header: ByteSlice
-    /// The bytes of the object; the end is excluded.
-    private let range: Range<Int64>
+    private let content: ChunkContent
 
     /// Finds the bytes that a location names; an object whose own key looks like a chunk's wins.
     init(_ location: Location) throws(StorageError) {
         store = location.store
         if let object = try Selection.find(location) {
             self.object = object
-            header = .empty
-            range = 0..<object.size
+            content = ChunkContent(0..<object.size)
             return
         }
         guard let (key, words, name) = Self.split(location.key) else { throw .notFound() }
@@ -35,8 +32,7 @@ struct ByteSource {
         guard let number = ChunkName(count: index.count).index(name) else {
             throw StorageError(.notFound, "there are \(index.count) chunks, from chunk-0 on")
         }
-        range = try index.chunk(number).range
-        header = number > 0 ? try index.headerBytes() : .empty
+        content = try index.content(of: try index.chunk(number))
     }
 
     /// The key, the words and the name of a chunk file; `nil` if a name is not of this form.
@@ -51,7 +47,7 @@ struct ByteSource {
     }
 
     /// How many bytes there are.
-    var count: Int64 { Int64(header.count) + Int64(range.count) }
+    var count: Int64 { content.count }
 
     /// Some of the bytes, in memory; the end of the range is excluded.
     func bytes(_ range: Range<Int64>) throws(StorageError) -> [UInt8] {
@@ -65,14 +61,18 @@ struct ByteSource {
 
     /// Hands on the bytes, or some of them.
     func read(_ part: ByteRange?, into sink: (UnsafeRawBufferPointer) -> Bool) throws(StorageError) {
-        let whole = 0..<Int64(header.count) + Int64(range.count)
-        let wanted = (part?.range ?? whole).clamped(to: whole)
-        let head = header[
-            Int(min(wanted.lowerBound, Int64(header.count)))..<Int(min(wanted.upperBound, Int64(header.count)))]
-        guard head.isEmpty || head.withUnsafeBytes({ sink($0) }) else { return }
-        let first = range.lowerBound + max(wanted.lowerBound - Int64(header.count), 0)
-        let last = range.lowerBound + max(wanted.upperBound - Int64(header.count), 0)
-        guard first < last else { return }
-        try store.read(object.key, range: first..<last, ifVersion: object.etag, into: sink)
+        let whole = 0..<count
+        for (part, _) in content.parts((part?.range ?? whole).clamped(to: whole)) {
+            var isEnough = false
+            switch part {
+            case .literal(let bytes): isEnough = !bytes.withUnsafeBytes { sink($0) }
+            case .object(let range):
+                try store.read(object.key, range: range, ifVersion: object.etag) { bytes in
+                    isEnough = !sink(bytes)
+                    return !isEnough
+                }
+            }
+            if isEnough { return }
+        }
     }
 }

@@ -33,8 +33,7 @@ extension Engine {
     private func size(of number: Int64, in folder: ChunkFolder) throws(Errno) -> Int64 {
         try asking(folder.object, "stat", "\(folder.object.url)@chunks/\(folder.names.string(number))") {
             () throws(StorageError) in
-            let chunk = try folder.chunk(number)
-            return chunk.length + Int64(try folder.header(of: number).count)
+            try folder.content(of: number).count
         }
     }
 

@@ -1,5 +1,6 @@
 package import Bytes
 import Chunks
+import Records
 import Storage
 import Synchronization
 package import SystemPackage
@@ -10,21 +11,15 @@ package import VFS
 final class OpenFile: Sendable {
     let inode: Inode
     let flags: OpenFlags
-    /// What the file begins with before its bytes of the object; only chunks have that.
-    let header: ByteSlice
-    /// The bytes of the object that follow, the end excluded; `nil` for a whole file.
-    let range: Range<Int64>?
+    /// What the file of a chunk consists of; `nil` for a whole file.
+    let content: ChunkContent?
     /// Reads the version that was read last.
     private let reader: Mutex<Reader?>
 
-    init(
-        _ inode: Inode, _ flags: OpenFlags, reader: Reader? = nil, header: ByteSlice = .empty,
-        range: Range<Int64>? = nil
-    ) {
+    init(_ inode: Inode, _ flags: OpenFlags, reader: Reader? = nil, content: ChunkContent? = nil) {
         self.inode = inode
         self.flags = flags
-        self.header = header
-        self.range = range
+        self.content = content
         self.reader = Mutex(reader)
     }
 
@@ -65,11 +60,11 @@ extension Engine {
         case .chunk(let folder, let number):
             guard !wantsWriting else { throw .readOnlyFileSystem }
             guard !folder.object.isRetired else { throw .staleNFSFileHandle }
-            let (header, range) = try asking(folder.object, "open", folder.object.url) { () throws(StorageError) in
-                (try folder.header(of: number), try folder.chunk(number).range)
+            let content = try asking(folder.object, "open", folder.object.url) { () throws(StorageError) in
+                try folder.content(of: number)
             }
-            let reader = Reader(folder.object, end: range.upperBound, budget: budget, pool: readers)
-            return opened(OpenFile(inode, flags, reader: reader, header: header, range: range))
+            let reader = Reader(folder.object, end: folder.object.info.size, budget: budget, pool: readers)
+            return opened(OpenFile(inode, flags, reader: reader, content: content))
         }
     }
 
@@ -96,7 +91,7 @@ extension Engine {
         guard offset >= 0, count > 0 else { return [] }
         let (end, overflow) = offset.addingReportingOverflow(Int64(count))
         guard !overflow else { throw .invalidArgument }
-        if file.range != nil { return try readChunk(file, offset..<end) }
+        if let content = file.content { return try read(content, offset..<end, through: file) }
         switch try node(file.inode) {
         case .object(let object): return try read(object, offset..<end, through: file)
         case .file(let live): return try read(live, offset..<end, through: file)
@@ -104,23 +99,21 @@ extension Engine {
         }
     }
 
-    private func readChunk(_ file: OpenFile, _ wanted: Range<Int64>) throws(Errno) -> [ByteSlice] {
-        guard let range = file.range, let reader = file.opened else { throw .badFileDescriptor }
-        let header = Int64(file.header.count)
-        let size = header + Int64(range.count)
-        guard wanted.lowerBound < size else { return [] }
-        let end = min(wanted.upperBound, size)
-        var slices: [ByteSlice] = []
-        if wanted.lowerBound < header {
-            slices.append(file.header[Int(wanted.lowerBound)..<Int(min(end, header))])
+    /// Reads bytes of a chunk; what is of the object is fetched ahead no farther than the chunk goes on there.
+    private func read(
+        _ content: ChunkContent, _ wanted: Range<Int64>, through file: OpenFile
+    ) throws(Errno) -> [ByteSlice] {
+        guard let reader = file.opened else { throw .badFileDescriptor }
+        return try asking(reader.object, "read", reader.object.url) { () throws(StorageError) in
+            var slices: [ByteSlice] = []
+            for (part, end) in content.parts(wanted) {
+                switch part {
+                case .literal(let bytes): slices.append(bytes)
+                case .object(let range): slices += try reader.read(range, upTo: end)
+                }
+            }
+            return slices
         }
-        let start = range.lowerBound + max(wanted.lowerBound - header, 0)
-        let stop = range.lowerBound + max(end - header, 0)
-        guard start < stop else { return slices }
-        slices += try asking(reader.object, "read", reader.object.url) { () throws(StorageError) in
-            try reader.read(start..<stop)
-        }
-        return slices
     }
 
     /// Reads bytes of a version; fewer only at its end.

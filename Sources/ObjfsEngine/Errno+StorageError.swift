@@ -16,8 +16,8 @@ extension Errno {
             case .unsupported, .rangeNotSatisfiable: .notSupportedOnSocket
             case .invalid: .invalidArgument
             case .timedOut: .timedOut
-            case .unavailable, .corrupted: .ioError
-            case .compressed: .wrongMediumType
+            case .unavailable, .corrupted, .damaged: .ioError
+            case .compressed, .wrongFormat: .wrongMediumType
             case .noSpace: .noSpace
             case .cancelled: .interrupted
             }

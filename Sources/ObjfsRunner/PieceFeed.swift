@@ -1,4 +1,5 @@
 import Bytes
+import Records
 import Storage
 import Threads
 
@@ -38,23 +39,22 @@ struct PieceFeed: Sendable {
     func run(to descriptor: Int32) throws(Failure) {
         var writer = InputWriter(descriptor)
         for piece in pieces {
-            if !piece.header.isEmpty {
-                if let failure = piece.header.withUnsafeBytes({ writer.write($0) }) { throw Failure(failure) }
-            }
-            guard !piece.range.isEmpty else { continue }
-            if piece.store.sinkMayBlock {
-                try stream(piece, to: &writer)
-            } else {
-                try readAhead(piece, to: &writer)
+            for segment in piece.content.segments {
+                switch segment {
+                case .literal(let bytes):
+                    if let failure = bytes.withUnsafeBytes({ writer.write($0) }) { throw Failure(failure) }
+                case .object(let range) where piece.store.sinkMayBlock: try stream(piece, range, to: &writer)
+                case .object(let range): try readAhead(piece, range, to: &writer)
+                }
             }
         }
     }
 
     /// Writes bytes as they come, where nobody else waits meanwhile.
-    private func stream(_ piece: Piece, to writer: inout InputWriter) throws(Failure) {
+    private func stream(_ piece: Piece, _ range: Range<Int64>, to writer: inout InputWriter) throws(Failure) {
         var failure: Failure?
         do throws(StorageError) {
-            try piece.store.read(piece.object.key, range: piece.range, ifVersion: piece.object.etag) { bytes in
+            try piece.store.read(piece.object.key, range: range, ifVersion: piece.object.etag) { bytes in
                 failure = writer.write(bytes).map { Failure($0) }
                 return failure == nil
             }
@@ -64,12 +64,14 @@ struct PieceFeed: Sendable {
     }
 
     /// Reads some parts ahead of the one that is written.
-    private func readAhead(_ piece: Piece, to writer: inout InputWriter) throws(Failure) {
+    private func readAhead(
+        _ piece: Piece, _ range: Range<Int64>, to writer: inout InputWriter
+    ) throws(Failure) {
         var parts: [FetchedPart] = []
-        var offset = piece.range.lowerBound
-        while offset < piece.range.upperBound || !parts.isEmpty {
-            while offset < piece.range.upperBound, parts.count < Self.partsAhead {
-                let end = min(offset + Self.partSize, piece.range.upperBound)
+        var offset = range.lowerBound
+        while offset < range.upperBound || !parts.isEmpty {
+            while offset < range.upperBound, parts.count < Self.partsAhead {
+                let end = min(offset + Self.partSize, range.upperBound)
                 parts.append(FetchedPart(piece, offset..<end, pool))
                 offset = end
             }

@@ -1,24 +1,29 @@
-package import Bytes
+package import Records
 package import Storage
 
-/// Some bytes of one version of an object.
+/// A file that is made of bytes of one version of an object.
 package struct Piece: Sendable {
     package let store: any ObjectStore
     package let object: ObjectInfo
-    /// The bytes of the object; the end is excluded.
+    /// The bytes of the object that it stands for; the end is excluded.
     package let range: Range<Int64>
-    /// What comes before them: the object's first record, where it is repeated.
-    package let header: ByteSlice
+    /// What the command gets.
+    package let content: ChunkContent
 
-    package init(store: any ObjectStore, object: ObjectInfo, range: Range<Int64>, header: ByteSlice = .empty) {
+    /// Makes a piece.
+    ///
+    /// - Parameter content: What the command gets, if that is not just the bytes of the object.
+    package init(
+        store: any ObjectStore, object: ObjectInfo, range: Range<Int64>, content: ChunkContent? = nil
+    ) {
         self.store = store
         self.object = object
         self.range = range
-        self.header = header
+        self.content = content ?? ChunkContent(range)
     }
 
     /// The number of bytes that the command gets.
-    package var count: Int64 { Int64(header.count) + Int64(range.count) }
+    package var count: Int64 { content.count }
 }
 
 /// One run of the command: what it gets, and where that is from.

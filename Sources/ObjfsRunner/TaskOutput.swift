@@ -1,4 +1,5 @@
 import Bytes
+import Records
 package import Storage
 import Synchronization
 
@@ -180,7 +181,8 @@ extension TaskRecord {
         // What is inline comes before no bytes of nothing.
         let nothing = ObjectInfo(
             key: folder.key("records"), size: 0, etag: ETag(token), modified: Timestamp(nanoseconds: 0))
-        pieces.append(Piece(store: folder.store, object: nothing, range: 0..<0, header: ByteSlice(inline)))
+        let content = ChunkContent(header: ByteSlice(inline), 0..<0)
+        pieces.append(Piece(store: folder.store, object: nothing, range: 0..<0, content: content))
         return pieces
     }
 }

@@ -11,6 +11,7 @@ extension ChunkParameters {
         case paragraphs(ParagraphRecords)
         case headed(HeadedLines)
         case matching(MatchingRecords)
+        case rowGroups(RowGroupRecords)
         /// What the object itself shows that it is: see ``detected(key:start:)``.
         case automatic
 
@@ -25,6 +26,7 @@ extension ChunkParameters {
             case .paragraphs(let format): format
             case .headed(let format): format
             case .matching(let format): format
+            case .rowGroups(let format): format
             case .automatic: TerminatedRecords.lines
             }
         }
@@ -45,6 +47,7 @@ extension ChunkParameters {
             case .headed(.vcf): "vcf"
             case .headed: "sam"
             case .matching(let format): "start-" + Hex.string(Array(format.pattern.utf8))
+            case .rowGroups: "parquet"
             case .automatic: "auto"
             }
         }

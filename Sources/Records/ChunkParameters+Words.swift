@@ -18,8 +18,12 @@ extension ChunkParameters {
 
     /// Joins what the words said; used for the flags of commands too.
     package init(_ words: ChunkWords, defaults: ChunkParameters) throws(ChunkParametersError) {
+        let format = try words.format(defaults: defaults.format)
+        if case .rowGroups = format, words.repeatsHeader {
+            throw ChunkParametersError("'parquet' has no header that is a record")
+        }
         self.init(
-            cut: words.cut ?? defaults.cut, format: try words.format(defaults: defaults.format),
+            cut: words.cut ?? defaults.cut, format: format,
             repeatsHeader: words.repeatsHeader || defaults.repeatsHeader,
             nameExtension: words.nameExtension ?? defaults.nameExtension)
     }

@@ -36,6 +36,16 @@ package struct ChunkParameters: Hashable, Sendable {
         return cut + "@" + format.words
     }
 
+    /// What the names of chunk files end with, without the point; `nil` for nothing.
+    ///
+    /// Without a word about it, that is nothing, but for the files of a format whose programs go by the extension.
+    package func fileExtension(of key: String) -> String? {
+        switch nameExtension {
+        case .none: if case .rowGroups = format { "parquet" } else { nil }
+        case .own: ChunkName.fileExtension(of: key)
+        case .named(let name): name
+        }
+    }
 }
 
 /// Words that say no way of cutting.

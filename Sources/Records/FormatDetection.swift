@@ -12,6 +12,7 @@ extension ChunkParameters.Format {
     }
 
     private static func shown(by start: [UInt8]) -> ChunkParameters.Format? {
+        if start.starts(with: ParquetTail.magic) { return .rowGroups(RowGroupRecords()) }
         if start.starts(with: "##fileformat=VCF".utf8) { return .headed(.vcf) }
         let lines = start.split(separator: 0x0A, maxSplits: 4, omittingEmptySubsequences: false)
         guard let first = lines.first else { return nil }

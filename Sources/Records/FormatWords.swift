@@ -11,11 +11,12 @@ struct FormatWords {
     private var recordStart: MatchingRecords?
 
     static let names = [
-        "lines", "bytes", "csv", "jsonl", "fasta", "fastq", "paragraphs", "vcf", "sam", "mbox", "auto",
+        "lines", "bytes", "csv", "jsonl", "fasta", "fastq", "paragraphs", "vcf", "sam", "mbox", "parquet",
+        "auto",
     ]
 
     /// Formats whose names are known, and which this version does not have.
-    private static let later = ["parquet", "plain"]
+    private static let later = ["plain"]
 
     /// Takes one word of a chunk folder's name.
     mutating func take(_ word: String) throws(ChunkParametersError) {
@@ -136,6 +137,7 @@ struct FormatWords {
         case "vcf": return .headed(.vcf)
         case "sam": return .headed(.sam)
         case "mbox": return .marked(.mailbox)
+        case "parquet": return .rowGroups(RowGroupRecords())
         case "auto": return .automatic
         default:
             if let recordStart { return .matching(recordStart) }

@@ -28,6 +28,10 @@ package struct StorageError: Error, Sendable {
         case corrupted
         /// The object is compressed, and can't be cut into records as it is.
         case compressed
+        /// The object is not of the format as which it was to be cut, or hides from view what would have to be known.
+        case wrongFormat
+        /// The object is of its format, but says what can't be: it was damaged before it came.
+        case damaged
         /// There is no room for what should be written.
         case noSpace
         /// The caller ended it.
@@ -39,7 +43,7 @@ package struct StorageError: Error, Sendable {
             case .timedOut, .unavailable, .corrupted: true
             case .notFound, .noSuchBucket, .accessDenied, .credentials, .changed, .preconditionFailed,
                 .rangeNotSatisfiable,
-                .unsupported, .invalid, .compressed, .noSpace, .cancelled:
+                .unsupported, .invalid, .compressed, .wrongFormat, .damaged, .noSpace, .cancelled:
                 false
             }
         }

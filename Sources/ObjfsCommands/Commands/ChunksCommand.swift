@@ -38,28 +38,27 @@ struct ChunksCommand: ParsableCommand {
 
     private func show(_ index: ChunkIndex) throws(StorageError) {
         let output = LineWriter()
-        let header = Int64(try index.headerBytes().count)
         let format = try index.format().words
         var first: Int64 = 0
         while first < index.count {
             let chunks = try index.chunks(first..<min(first + 256, index.count))
-            for chunk in chunks { show(chunk, chunk.index > 0 ? header : 0, format, output) }
+            for chunk in chunks {
+                show(chunk, try index.content(of: chunk).count, try index.rows(of: chunk), format, output)
+            }
             first += Int64(chunks.count)
         }
         output.flush()
     }
 
-    private func show(_ chunk: Chunk, _ header: Int64, _ format: String, _ output: LineWriter) {
-        let length = chunk.length + header
+    private func show(_ chunk: Chunk, _ length: Int64, _ rows: Int64?, _ format: String, _ output: LineWriter) {
         guard json else {
             // Who leaves the format to the object is told which it is.
-            let found = cut.format == "auto" ? "\t" + format : ""
-            return output.line("\(chunk.index)\t\(chunk.offset)\t\(length)\(found)")
+            let found = (rows.map { ["\($0)"] } ?? []) + (cut.format == "auto" ? [format] : [])
+            return output.line((["\(chunk.index)", "\(chunk.offset)", "\(length)"] + found).joined(separator: "\t"))
         }
         output.line(
-            JSONText.object([
-                ("index", .number(chunk.index)), ("offset", .number(chunk.offset)), ("length", .number(length)),
-                ("format", .string(format)),
-            ]))
+            JSONText.object(
+                [("index", .number(chunk.index)), ("offset", .number(chunk.offset)), ("length", .number(length))]
+                    + (rows.map { [("rows", .number($0))] } ?? []) + [("format", .string(format))]))
     }
 }

@@ -3,6 +3,7 @@ import Bytes
 import Glibc
 import ObjfsConfiguration
 import ObjfsRunner
+import Records
 import Storage
 import Threads
 
@@ -183,10 +184,15 @@ struct JobOutput: ParsableCommand {
             let stage = end.stage.isEmpty ? folder : folder.stage(end.stage)
             for record in try stage.records() {
                 for piece in try record.pieces(in: stage) {
-                    piece.header.withUnsafeBytes { Output.write($0) }
-                    guard !piece.range.isEmpty else { continue }
-                    let bytes: [UInt8] = try piece.store.read(piece.object.key, ifVersion: piece.object.etag)
-                    Output.write(bytes)
+                    for segment in piece.content.segments {
+                        switch segment {
+                        case .literal(let bytes): bytes.withUnsafeBytes { Output.write($0) }
+                        case .object(let range):
+                            let bytes: [UInt8] = try piece.store.read(
+                                piece.object.key, range: range, ifVersion: piece.object.etag)
+                            Output.write(bytes)
+                        }
+                    }
                 }
             }
         } catch {

@@ -89,11 +89,10 @@ struct Planner {
                 store: input.location.store, object: input.object, parameters: parameters, borders: borders, pool: pool)
             let name = input.location.name(input.object.key)
             do throws(StorageError) {
-                let header = try index.headerBytes()
                 for chunk in try index.chunks(0..<index.count) {
                     let piece = Piece(
                         store: input.location.store, object: input.object, range: chunk.range,
-                        header: chunk.index > 0 ? header : .empty)
+                        content: try index.content(of: chunk))
                     tasks.append(
                         RunTask(
                             number: tasks.count, name: name, chunk: chunk.index, chunks: chunk.count, pieces: [piece]))

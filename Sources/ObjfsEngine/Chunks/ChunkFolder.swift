@@ -30,13 +30,7 @@ final class ChunkFolder: Sendable {
         self.parameters = parameters
         index = ChunkIndex(
             store: object.bucket.store, object: object.info, parameters: parameters, borders: borders, pool: pool)
-        let fileExtension: String? =
-            switch parameters.nameExtension {
-            case .none: nil
-            case .own: ChunkName.fileExtension(of: object.key.string)
-            case .named(let name): name
-            }
-        names = ChunkName(count: index.count, fileExtension: fileExtension)
+        names = ChunkName(count: index.count, fileExtension: parameters.fileExtension(of: object.key.string))
     }
 
     /// Everything by which folders of one object differ.
@@ -53,9 +47,9 @@ final class ChunkFolder: Sendable {
         return try index.chunk(number)
     }
 
-    /// What a chunk's file begins with before its bytes of the object.
-    func header(of number: Int64) throws(StorageError) -> ByteSlice {
-        number == 0 ? .empty : try index.headerBytes()
+    /// What the file of a chunk consists of.
+    func content(of number: Int64) throws(StorageError) -> ChunkContent {
+        try index.content(of: try chunk(number))
     }
 }
 

@@ -18,7 +18,7 @@ final class Reader: MemoryBudget.Holder {
     }
 
     let object: ObjectVersion
-    /// Where nothing is fetched any more ahead of who reads; the end of a chunk, or of the object.
+    /// Where nothing is fetched any more ahead of who reads, unless a read says less.
     private let end: Int64
     private let budget: MemoryBudget
     private let pool: WorkerPool
@@ -51,14 +51,17 @@ final class Reader: MemoryBudget.Holder {
     }
 
     /// Reads some bytes of the object, which it must have.
-    func read(_ wanted: Range<Int64>) throws(StorageError) -> [ByteSlice] {
+    ///
+    /// - Parameter limit: Where nothing is fetched any more ahead of this read; `nil` for the reader's own end.
+    func read(_ wanted: Range<Int64>, upTo limit: Int64? = nil) throws(StorageError) -> [ByteSlice] {
         guard !wanted.isEmpty else { return [] }
+        let end = min(limit ?? end, end)
         let (stream, wish) = state.withLock { $0.begin(wanted, streams: Self.streams) }
         defer { state.withLock { $0.end(stream) } }
         let ahead = wish == 0 ? 0 : reach(wish)
-        let parts = try claimParts(wanted, stream, ahead: ahead)
+        let parts = try claimParts(wanted, stream, ahead: ahead, upTo: end)
         defer { for part in parts { part.unclaim() } }
-        if ahead > 0 { readAhead(stream, ahead) }
+        if ahead > 0 { readAhead(stream, ahead, upTo: end) }
         var slices: [ByteSlice] = []
         for part in parts { slices.append(try part.bytes(wanted.clamped(to: part.range))) }
         return slices
@@ -79,7 +82,9 @@ final class Reader: MemoryBudget.Holder {
 
 extension Reader {
     /// Sees to it that parts have all bytes of a range or will have them, and claims these parts.
-    private func claimParts(_ wanted: Range<Int64>, _ stream: UInt64, ahead: Int64) throws(StorageError) -> [Part] {
+    private func claimParts(
+        _ wanted: Range<Int64>, _ stream: UInt64, ahead: Int64, upTo end: Int64
+    ) throws(StorageError) -> [Part] {
         while true {
             switch state.withLock({ $0.claim(wanted, stream) }) {
             case .parts(let parts): return parts
@@ -134,7 +139,7 @@ extension Reader {
 
 extension Reader {
     /// Starts to fetch what will be read next, as far as there is memory.
-    private func readAhead(_ stream: UInt64, _ ahead: Int64) {
+    private func readAhead(_ stream: UInt64, _ ahead: Int64, upTo end: Int64) {
         let parts = state.withLock { state in
             state.stream(stream) { stream in
                 stream.dropRead()

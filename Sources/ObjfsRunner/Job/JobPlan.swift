@@ -1,9 +1,11 @@
 import Bytes
+import Records
 package import Storage
 
 /// A plan with the command line that it was made for, as a job folder keeps it: fixed before the first task starts.
 ///
-/// It is text: a line of JSON about the job, one for each object, and then a line of numbers for each task.
+/// It is text: a line of JSON about the job, one for each object and each stretch of bytes that no object has there,
+/// and then a line of numbers for each task.
 /// No secret is in it: whoever runs tasks has credentials of its own.
 package struct JobPlan: Sendable {
     /// What is known of the job beside its tasks.
@@ -45,12 +47,11 @@ extension JobPlan {
         let name: String
         let store: String
         let object: ObjectInfo
-        let header: [UInt8]
 
         var line: String {
             JSON.object([
                 "name": .string(name), "store": .string(store), "key": .string(object.key.string),
-                "size": JSON(object.size), "etag": .string(object.etag.string), "header": .string(Hex.string(header)),
+                "size": JSON(object.size), "etag": .string(object.etag.string),
             ]).text
         }
     }
@@ -58,23 +59,36 @@ extension JobPlan {
     /// The plan as text.
     package var text: String {
         var lines = [head.line]
-        var numbers: [Source: Int] = [:]
+        var sources = Numbering<Source>()
+        var literals = Numbering<[UInt8]>()
         var tasks: [String] = []
         for task in plan.tasks {
             var words = ["\(task.chunk)", "\(task.chunks)"]
             for piece in task.pieces {
-                let source = Source(
-                    name: task.name, store: piece.store.name, object: piece.object, header: piece.header.array)
-                let number = numbers[source] ?? numbers.count
-                if number == numbers.count {
-                    numbers[source] = number
-                    lines.append(source.line)
+                let source = Source(name: task.name, store: piece.store.name, object: piece.object)
+                let number = sources.number(source) { lines.append(source.line) }
+                let segments = piece.content.segments.map { segment in
+                    switch segment {
+                    case .object(let range): return Self.word(range)
+                    case .literal(let bytes):
+                        let bytes = bytes.array
+                        let number = literals.number(bytes) { lines.append(Self.line(literal: bytes)) }
+                        return "#\(number)"
+                    }
                 }
-                words.append("\(number):\(piece.range.lowerBound)-\(piece.range.upperBound)")
+                let isPlain = piece.content == ChunkContent(piece.range)
+                let content = isPlain ? "" : "=" + segments.joined(separator: "+")
+                words.append("\(number):\(Self.word(piece.range))" + content)
             }
             tasks.append(words.joined(separator: " "))
         }
         return (lines + [""] + tasks + ["end"]).joined(separator: "\n") + "\n"
+    }
+
+    private static func word(_ range: Range<Int64>) -> String { "\(range.lowerBound)-\(range.upperBound)" }
+
+    private static func line(literal bytes: [UInt8]) -> String {
+        JSON.object(["literal": .string(Hex.string(bytes))]).text
     }
 
     /// Reads a plan.
@@ -85,7 +99,7 @@ extension JobPlan {
     ) throws(StorageError) {
         let head = try Head(bytes)
         var known: [String: any ObjectStore] = [:]
-        var sources: [(name: String, piece: Piece)] = []
+        var table = Table()
         var tasks: [RunTask] = []
         var isObjects = true
         var isWhole = false
@@ -98,53 +112,94 @@ extension JobPlan {
             if text.isEmpty {
                 isObjects = false
             } else if isObjects {
-                sources.append(try Self.source(text, &known, stores))
+                try table.take(text, &known, stores)
             } else {
-                tasks.append(try Self.task(text, tasks.count, sources))
+                tasks.append(try table.task(text, tasks.count))
             }
         }
         guard isWhole, tasks.count == head.tasks else { throw .damagedJob }
         self.init(head, Plan(tasks))
     }
+}
 
-    private static func source(
+/// Numbers things in the order in which they come, the same things alike.
+private struct Numbering<Thing: Hashable> {
+    private var numbers: [Thing: Int] = [:]
+
+    /// The number of a thing; `whenNew` is called for one that has none yet.
+    mutating func number(_ thing: Thing, whenNew: () -> Void) -> Int {
+        if let known = numbers[thing] { return known }
+        numbers[thing] = numbers.count
+        whenNew()
+        return numbers.count - 1
+    }
+}
+
+/// What the lines about tasks refer to.
+private struct Table {
+    private var sources: [(name: String, store: any ObjectStore, object: ObjectInfo)] = []
+    private var literals: [ByteSlice] = []
+
+    /// Takes a line about an object, or with bytes.
+    mutating func take(
         _ line: String, _ known: inout [String: any ObjectStore],
         _ stores: (String) throws(StorageError) -> any ObjectStore
-    ) throws(StorageError) -> (String, Piece) {
-        guard let json = JSON(line), let url = json["store"]?.string, let size = json["size"]?.integer, size >= 0,
+    ) throws(StorageError) {
+        guard let json = JSON(line) else { throw .damagedJob }
+        if case .string(let literal)? = json["literal"] {
+            guard let bytes = Hex.bytes(literal) else { throw .damagedJob }
+            return literals.append(ByteSlice(bytes))
+        }
+        guard let url = json["store"]?.string, let size = json["size"]?.integer, size >= 0,
             case .string(let name)? = json["name"], case .string(let key)? = json["key"],
-            case .string(let etag)? = json["etag"], case .string(let header)? = json["header"],
-            let repeated = Hex.bytes(header)
+            case .string(let etag)? = json["etag"]
         else { throw .damagedJob }
         let store: any ObjectStore
         if let made = known[url] { store = made } else { store = try stores(url) }
         known[url] = store
         let object = ObjectInfo(
             key: ObjectKey(key), size: size, etag: ETag(etag), modified: Timestamp(nanoseconds: 0))
-        return (name, Piece(store: store, object: object, range: 0..<0, header: ByteSlice(repeated)))
+        sources.append((name, store, object))
     }
 
-    private static func task(
-        _ line: String, _ number: Int, _ sources: [(name: String, piece: Piece)]
-    ) throws(StorageError) -> RunTask {
+    func task(_ line: String, _ number: Int) throws(StorageError) -> RunTask {
         let words = line.split(separator: " ")
         guard words.count >= 2, let chunk = Int64(words[0]), let chunks = Int64(words[1]) else { throw .damagedJob }
         var pieces: [Piece] = []
         var name = ""
         for word in words.dropFirst(2) {
-            let numbers = word.split { $0 == ":" || $0 == "-" }.compactMap { Int64($0) }
-            guard numbers.count == 3, sources.indices.contains(Int(numbers[0])), numbers[1] <= numbers[2] else {
+            let parts = word.split(separator: ":")
+            guard parts.count == 2, let source = Int(parts[0]), sources.indices.contains(source) else {
                 throw .damagedJob
             }
-            let source = sources[Int(numbers[0])]
-            guard numbers[2] <= source.piece.object.size else { throw .damagedJob }
-            if pieces.isEmpty { name = source.name }
-            pieces.append(
-                Piece(
-                    store: source.piece.store, object: source.piece.object, range: numbers[1]..<numbers[2],
-                    header: source.piece.header))
+            if pieces.isEmpty { name = sources[source].name }
+            pieces.append(try piece(parts[1], of: source))
         }
         return RunTask(number: number, name: name, chunk: chunk, chunks: chunks, pieces: pieces)
+    }
+
+    private func piece(_ word: Substring, of source: Int) throws(StorageError) -> Piece {
+        let (_, store, object) = sources[source]
+        let parts = word.split(separator: "=")
+        guard let first = parts.first, parts.count <= 2 else { throw .damagedJob }
+        let range = try range(first, of: object)
+        guard parts.count == 2 else { return Piece(store: store, object: object, range: range) }
+        var segments: [ChunkContent.Segment] = []
+        for word in parts[1].split(separator: "+") {
+            if word.hasPrefix("#") {
+                guard let number = Int(word.dropFirst()), literals.indices.contains(number) else { throw .damagedJob }
+                segments.append(.literal(literals[number]))
+            } else {
+                segments.append(.object(try self.range(word, of: object)))
+            }
+        }
+        return Piece(store: store, object: object, range: range, content: ChunkContent(segments))
+    }
+
+    private func range(_ word: Substring, of object: ObjectInfo) throws(StorageError) -> Range<Int64> {
+        let numbers = word.split(separator: "-").compactMap { Int64($0) }
+        guard numbers.count == 2, 0...numbers[1] ~= numbers[0], numbers[1] <= object.size else { throw .damagedJob }
+        return numbers[0]..<numbers[1]
     }
 }
 
