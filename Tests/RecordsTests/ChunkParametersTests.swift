@@ -31,7 +31,7 @@ import Testing
         #expect(throws: ChunkParametersError.self) { try parse(words) }
     }
 
-    @Test(arguments: ["parquet", "plain"])
+    @Test(arguments: ["plain"])
     func `C11: a format that this version lacks is refused by its name`(format: String) {
         let error = #expect(throws: ChunkParametersError.self) { try parse(format) }
         #expect(error?.description == "the format '\(format)' is not offered by this version")
