@@ -24,6 +24,12 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CBzip2", providers: [.apt(["libbz2-dev"])]),
+        .systemLibrary(name: "CLZMA", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
         .target(name: "CFUSESession", linkerSettings: [.linkedLibrary("fuse3")]),
         .target(name: "CLinux"),
         .target(
@@ -47,16 +53,26 @@ let package = Package(
         .target(name: "FUSE", dependencies: ["VFS", "Bytes", "Threads", "CFUSE", "CFUSESession", systemPackage]),
         .target(
             name: "S3", dependencies: ["Storage", "Transport", "Digests", "Processes", "Bytes", "Threads", "CExpat"]),
-        .target(name: "Chunks", dependencies: ["Storage", "Records", "Bytes", "Threads", systemPackage]),
+        .target(
+            name: "Decompression",
+            dependencies: [
+                "Storage", "Bytes", "Threads", "CLinux", "CZlib", "CDeflate", "CZstd", "CBzip2", "CLZMA", "CLZ4",
+            ]
+        ),
+        .target(
+            name: "Chunks", dependencies: ["Decompression", "Storage", "Records", "Bytes", "Threads", systemPackage]),
         .target(
             name: "ObjfsEngine",
             dependencies: [
-                "VFS", "Storage", "Records", "Chunks", "Bytes", "Threads", "CLinux", logging, systemPackage,
+                "VFS", "Storage", "Records", "Chunks", "Decompression", "Bytes", "Threads", "CLinux", logging,
+                systemPackage,
             ]
         ),
         .target(
             name: "ObjfsRunner",
-            dependencies: ["Storage", "Records", "Chunks", "Bytes", "Threads", "Processes", "CLinux"]
+            dependencies: [
+                "Storage", "Records", "Chunks", "Decompression", "Bytes", "Threads", "Processes", "CLinux",
+            ]
         ),
 
         // MARK: Fourth floor: parts joined into a product
@@ -79,7 +95,8 @@ let package = Package(
         .target(
             name: "ObjfsCommands",
             dependencies: [
-                "ObjfsConfiguration", "ObjfsMount", "ObjfsCluster", "ObjfsEngine", "ObjfsRunner", "Chunks", "Records",
+                "ObjfsConfiguration", "ObjfsMount", "ObjfsCluster", "ObjfsEngine", "ObjfsRunner", "Chunks",
+                "Decompression", "Records",
                 "S3", "Storage",
                 "Transport", "FUSE", "VFS", "Digests", "Processes", "Bytes", "Threads", "CLinux", argumentParser,
                 logging,
@@ -107,6 +124,10 @@ let package = Package(
         ),
         .testTarget(
             name: "FUSETests", dependencies: ["FUSE", "VFS", "Bytes", "Threads", "ObjfsTesting", systemPackage]),
+        .testTarget(
+            name: "DecompressionTests",
+            dependencies: ["Decompression", "Storage", "Bytes", "Threads", "ObjfsTesting"]
+        ),
         .testTarget(
             name: "ChunksTests", dependencies: ["Chunks", "Storage", "Records", "Bytes", "Threads", "ObjfsTesting"]),
         .testTarget(

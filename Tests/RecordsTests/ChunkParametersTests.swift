@@ -65,14 +65,3 @@ import Testing
         #expect(ChunkName.fileExtension(of: key) == expected)
     }
 }
-
-@Suite struct CompressionTests {
-    @Test func `C12: compressed content is known by its first bytes, and text is not taken for it`() {
-        #expect(Compression(magic: [0x1F, 0x8B, 0x08, 0, 0, 0]) == .gzip)
-        #expect(Compression(magic: [0x28, 0xB5, 0x2F, 0xFD]) == .zstd)
-        #expect(Compression(magic: Array("BZh91A".utf8)) == .bzip2)
-        #expect(Compression(magic: [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00]) == .xz)
-        #expect(Compression(magic: [0x04, 0x22, 0x4D, 0x18]) == .lz4)
-        for text in ["BZhello", "BZh", "", "hello", "\u{1F}"] { #expect(Compression(magic: Array(text.utf8)) == nil) }
-    }
-}

@@ -1,0 +1,7 @@
+// Makes libbz2 importable.
+#ifndef CBZIP2_SHIM_H
+#define CBZIP2_SHIM_H
+
+#include <bzlib.h>
+
+#endif
