@@ -1,4 +1,5 @@
 package import Bytes
+package import Decompression
 package import Records
 package import Storage
 package import Threads
@@ -8,44 +9,83 @@ package import Threads
 /// A border is searched by small reads of the store when somebody first asks for it, by one thread, and kept.
 /// All reads insist on the version, so the chunks of an index are cuts of the same bytes.
 package final class ChunkIndex: Sendable {
+    /// The object that is cut; of a compressed one, what it decompresses to, under the same name and version.
     package let object: ObjectInfo
     package let parameters: ChunkParameters
     package let plan: ChunkPlan
+    /// How the object is compressed whose content is cut; `nil` if it is cut as it is.
+    package let compression: Compression?
 
     private let bytes: ObjectBytes
     private let borders: BorderCache
     private let pool: WorkerPool
     private let searches: Monitor<[Int64: Search]>
-    private let start = Once<ObjectStart>()
+    private let start: Once<ObjectStart>
     private let cutting = Once<Cutting>()
     private let header = Once<ByteSlice>()
     private let headerEnd = Once<Int64>()
     private let parquetFooter = Once<ParquetFooter>()
 
-    /// An object of at most so many bytes is read whole, once, instead of at each of its borders.
-    private static let smallSize: Int64 = 8 << 10
     /// How long a header may be that is kept in memory, to be repeated.
     private static let largestHeader: Int64 = 64 << 20
 
-    /// Makes the index of an object; this asks the store nothing.
+    private init(
+        _ bytes: ObjectBytes, _ compression: Compression?, start: ObjectStart?, parameters: ChunkParameters,
+        borders: BorderCache, pool: WorkerPool
+    ) {
+        self.bytes = bytes
+        self.compression = compression
+        self.start = Once(start)
+        object = bytes.object
+        self.parameters = parameters
+        self.borders = borders
+        self.pool = pool
+        plan = ChunkPlan(size: bytes.size, cut: parameters.cut)
+        searches = Monitor([:])
+    }
+
+    /// Opens the index of an object: looks at its first bytes and, if it is compressed, finds out how long its content is.
+    ///
+    /// Formats that are not of text cut an object as it is, and nothing is looked at then.
     ///
     /// - Parameters:
     ///   - store: Where the object is.
     ///   - object: The version to cut.
     ///   - parameters: How to cut it.
-    ///   - borders: Remembers borders from one index to the next.
+    ///   - borders: Remembers borders, and where compressed objects can be entered, from one index to the next.
     ///   - pool: Its threads search when many borders are asked for.
-    package init(
-        store: any ObjectStore, object: ObjectInfo, parameters: ChunkParameters, borders: BorderCache, pool: WorkerPool
-    ) {
-        bytes = ObjectBytes(store: store, object: object)
-        self.object = object
-        self.parameters = parameters
-        self.borders = borders
-        self.pool = pool
-        plan = ChunkPlan(size: object.size, cut: parameters.cut)
-        searches = Monitor([:])
+    ///   - readAhead: Its threads fetch compressed bytes ahead of who reads a chunk; `nil` for none.
+    /// - Throws: ``StorageError/Code/changed`` if the object is no longer this version,
+    ///   ``StorageError/Code/damaged`` if it is compressed and can't be decompressed.
+    package static func open(
+        store: any ObjectStore, object: ObjectInfo, parameters: ChunkParameters, borders: BorderCache, pool: WorkerPool,
+        readAhead: WorkerPool? = nil
+    ) throws(StorageError) -> ChunkIndex {
+        let bytes = ObjectBytes(store: store, object: object)
+        guard parameters.format.records.needsText, object.size > 0 else {
+            return ChunkIndex(bytes, nil, start: nil, parameters: parameters, borders: borders, pool: pool)
+        }
+        let start = try ObjectStart(bytes, count: Self.startCount(parameters))
+        guard let compression = try start.compression(of: bytes) else {
+            return ChunkIndex(bytes, nil, start: start, parameters: parameters, borders: borders, pool: pool)
+        }
+        let access = try borders.access(to: bytes, compression, pool: pool)
+        let plain = PlainStore(store, object, access, pool: readAhead)
+        return ChunkIndex(
+            ObjectBytes(store: plain, object: plain.object), access.compression, start: nil, parameters: parameters,
+            borders: borders, pool: pool)
     }
+
+    /// Writes the index of a compressed object beside it; does nothing for others.
+    ///
+    /// - Parameter store: Where the object is.
+    package func keepBeside(_ store: any ObjectStore) throws(StorageError) {
+        guard let plain = bytes.store as? PlainStore else { return }
+        try store.write(IndexObject.key(for: object.key), try plain.index.content())
+    }
+
+    /// Where the chunks' ranges are to be read from: ``object`` is there.
+    package var store: any ObjectStore { bytes.store }
 
     /// The number of chunks; at least one.
     package var count: Int64 { plan.count }
@@ -98,7 +138,7 @@ package final class ChunkIndex: Sendable {
                 throw StorageError(.unsupported, "the header is longer than 64 MiB and can't be repeated")
             }
             return ByteSlice(
-                object.size <= Self.smallSize
+                object.size <= ObjectStart.smallSize
                     ? Array(try startOfObject().bytes.prefix(Int(end))) : try bytes.read(0..<end))
         }
     }
@@ -231,7 +271,7 @@ extension ChunkIndex {
         let nominal = plan.nominalOffset(index)
         if case .rowGroups = cutting.format { return try footer().border(at: nominal) ?? object.size }
         let format = cutting.format.records
-        if object.size <= Self.smallSize {
+        if object.size <= ObjectStart.smallSize {
             return try startOfObject().bytes.withUnsafeBytes { format.border(at: nominal, in: $0) }
         }
         let floor = format.hasWholeHeader ? try endOfHeader(format) : 0
@@ -253,7 +293,7 @@ extension ChunkIndex {
 
     private func endOfHeader(_ format: any RecordFormat) throws(StorageError) -> Int64 {
         try headerEnd.value { () throws(StorageError) in
-            guard object.size > Self.smallSize else {
+            guard object.size > ObjectStart.smallSize else {
                 return try startOfObject().bytes.withUnsafeBytes { format.headerEnd(in: $0) }
             }
             var search = format.headerSearch(size: object.size)
@@ -269,11 +309,11 @@ extension ChunkIndex {
     private func cut() throws(StorageError) -> Cutting {
         try cutting.value { () throws(StorageError) in
             var format = parameters.format
-            if format.records.needsText, object.size > 0 { try refuseCompressed() }
             if case .automatic = format {
-                format = .detected(key: object.key.string, start: try startOfObject().bytes)
+                let name = compression == nil ? object.key.string : Compression.plainName(of: object.key.string)
+                format = .detected(key: name, start: try startOfObject().bytes)
             }
-            guard object.size > Self.smallSize, format.records.isSearched else { return Cutting(format: format) }
+            guard object.size > ObjectStart.smallSize, format.records.isSearched else { return Cutting(format: format) }
             let words = ChunkParameters(cut: parameters.cut, format: format).borderWords
             let cache = borders.entry(of: object, in: bytes.store.name, cut: words)
             guard case .quoted(let quoted) = format else { return Cutting(format: format, cache: cache) }
@@ -281,22 +321,14 @@ extension ChunkIndex {
         }
     }
 
-    /// Refuses to cut compressed bytes into records; cutting them into pieces of a size is as good as with any others.
-    private func refuseCompressed() throws(StorageError) {
-        guard let compression = try startOfObject().compression else { return }
-        throw StorageError(
-            .compressed, "a \(compression.rawValue) object can't be cut into records",
-            hint: "use it whole (--per-object), or cut it anywhere (--format bytes)")
+    /// How many bytes of the start are needed to know how to cut.
+    private static func startCount(_ parameters: ChunkParameters) -> Int64 {
+        if case .automatic = parameters.format { ChunkParameters.Format.detectionCount } else { 0 }
     }
 
     private func startOfObject() throws(StorageError) -> ObjectStart {
         try start.value { () throws(StorageError) in
-            var count = self.object.size
-            if count > Self.smallSize {
-                count = Int64(Compression.magicCount)
-                if case .automatic = self.parameters.format { count = ChunkParameters.Format.detectionCount }
-            }
-            return ObjectStart(bytes: count == 0 ? [] : try self.bytes.read(0..<count))
+            try ObjectStart(self.bytes, count: Self.startCount(self.parameters))
         }
     }
 }
@@ -306,13 +338,6 @@ private struct Cutting: Sendable {
     var format: ChunkParameters.Format
     var cache: BorderCache.Entry?
     var scan: ObjectScan?
-}
-
-/// The first bytes of an object; all of them if it is small.
-private struct ObjectStart: Sendable {
-    let bytes: [UInt8]
-
-    var compression: Compression? { Compression(magic: bytes.prefix(Compression.magicCount)) }
 }
 
 /// A search for a border; it is read and written under the lock of the index.

@@ -32,12 +32,17 @@ final class ObjectScan: Sendable {
     private let file: FactFile?
     private let pool: WorkerPool
     private let state: Monitor<State>
+    private let progress: BorderCache.Progress?
 
     /// How many parts are read at a time.
     private static let limit = 8
 
     /// Makes a scan; this asks the store nothing.
-    init(_ bytes: ObjectBytes, _ scan: QuoteScan, file: FactFile?, pool: WorkerPool) {
+    init(
+        _ bytes: ObjectBytes, _ scan: QuoteScan, file: FactFile?, pool: WorkerPool,
+        progress: BorderCache.Progress? = nil
+    ) {
+        self.progress = progress
         self.bytes = bytes
         self.scan = scan
         self.file = file
@@ -116,7 +121,11 @@ final class ObjectScan: Sendable {
             var summary = PartScan(scan, layout)
             try bytes.read(layout.range(of: part)) { summary.take($0) }
             let blocks = summary.blocks
-            state.update { $0.finish(part, blocks) }
+            let count = state.update { state in
+                state.finish(part, blocks)
+                return state.before.count - 1
+            }
+            progress?(bytes.object, min(Int64(count) * layout.partSize, bytes.size))
             file?.add(Int64(part), Hex.string(blocks.map(\.rawValue)))
         } catch {
             state.update { state in

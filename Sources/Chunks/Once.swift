@@ -1,18 +1,21 @@
-import Storage
+package import Storage
 import Threads
 
 /// A value that one thread finds out, while the others who want it wait; a failure is told, and not kept.
-final class Once<Value: Sendable>: Sendable {
+package final class Once<Value: Sendable>: Sendable {
     private enum State {
         case unknown
         case running
         case known(Value)
     }
 
-    private let state = Monitor(State.unknown)
+    private let state: Monitor<State>
+
+    /// Begins with a value that is known already, if there is one.
+    package init(_ value: Value? = nil) { state = Monitor(value.map(State.known) ?? .unknown) }
 
     /// The value, if it has been found out.
-    var known: Value? {
+    package var known: Value? {
         state.withLock { state in
             guard case .known(let value) = state else { return nil }
             return value
@@ -20,7 +23,9 @@ final class Once<Value: Sendable>: Sendable {
     }
 
     /// The value, found out by `body` if nobody has it yet.
-    func value(_ body: () throws(StorageError) -> Value) throws(StorageError) -> Value {
+    ///
+    /// - Throws: What `body` throws.
+    package func value(_ body: () throws(StorageError) -> Value) throws(StorageError) -> Value {
         let known = state.wait { state -> Value?? in
             switch state {
             case .known(let value): return .some(value)

@@ -4,7 +4,8 @@ import Records
 import Storage
 import Threads
 
-/// What a name of bytes means: an object, or one chunk of it, as `KEY@chunks@16/chunk-03`.
+/// What a name of bytes means: an object, one chunk of it, as `KEY@chunks@16/chunk-03`, or what it decompresses to,
+/// as `KEY@plain`.
 struct ByteSource {
     private let store: any ObjectStore
     private let object: ObjectInfo
@@ -12,27 +13,42 @@ struct ByteSource {
 
     /// Finds the bytes that a location names; an object whose own key looks like a chunk's wins.
     init(_ location: Location) throws(StorageError) {
-        store = location.store
         if let object = try Selection.find(location) {
-            self.object = object
-            content = ChunkContent(0..<object.size)
+            self.init(location.store, object, ChunkContent(0..<object.size))
+            return
+        }
+        if let plain = PlainFileName(location.key) {
+            try self.init(chunk: "chunk-0", of: plain.file, ChunkParameters(cut: .count(1)), location)
             return
         }
         guard let (key, words, name) = Self.split(location.key) else { throw .notFound() }
-        object = try store.info(ObjectKey(key))
         let parameters: ChunkParameters
         do {
             parameters = try ChunkParameters(words: words, defaults: ChunkParameters())
         } catch {
             throw StorageError(.invalid, error.description)
         }
-        let index = ChunkIndex(
-            store: store, object: object, parameters: parameters, borders: BorderCache(folder: CacheFolder.borders),
-            pool: WorkerPool("objfs-borders", limit: 8))
+        try self.init(chunk: name, of: key, parameters, location)
+    }
+
+    private init(_ store: any ObjectStore, _ object: ObjectInfo, _ content: ChunkContent) {
+        self.store = store
+        self.object = object
+        self.content = content
+    }
+
+    private init(
+        chunk name: String, of key: String, _ parameters: ChunkParameters, _ location: Location
+    ) throws(StorageError) {
+        let found = try location.store.info(ObjectKey(key))
+        let index = try ChunkIndex.open(
+            store: location.store, object: found, parameters: parameters,
+            borders: BorderCache(folder: CacheFolder.borders), pool: WorkerPool("objfs-borders", limit: 8),
+            readAhead: WorkerPool("objfs-ahead", limit: 8))
         guard let number = ChunkName(count: index.count).index(name) else {
             throw StorageError(.notFound, "there are \(index.count) chunks, from chunk-0 on")
         }
-        content = try index.content(of: try index.chunk(number))
+        self.init(index.store, index.object, try index.content(of: try index.chunk(number)))
     }
 
     /// The key, the words and the name of a chunk file; `nil` if a name is not of this form.

@@ -20,7 +20,7 @@ package struct Objfs: ParsableCommand {
                     ListCommand.self, CatCommand.self, HeadCommand.self, TailCommand.self, CopyCommand.self,
                     MoveCommand.self, SyncCommand.self,
                     RemoveCommand.self, MakeFolderCommand.self, TouchCommand.self, DiskUsageCommand.self,
-                    StatCommand.self, PresignCommand.self, DoctorCommand.self,
+                    StatCommand.self, IndexCommand.self, PresignCommand.self, DoctorCommand.self,
                 ]),
         ]
     )

@@ -31,7 +31,7 @@ extension Engine {
     }
 
     private func size(of number: Int64, in folder: ChunkFolder) throws(Errno) -> Int64 {
-        try asking(folder.object, "stat", "\(folder.object.url)@chunks/\(folder.names.string(number))") {
+        try asking(folder.object, "stat", "\(folder.object.url)@chunks/chunk-\(number)") {
             () throws(StorageError) in
             try folder.content(of: number).count
         }

@@ -40,7 +40,7 @@ extension Engine {
         switch directory {
         case .account: try readAccount(from: index, attributes, body)
         case .folder(let directory): try read(directory, from: index, cookie, attributes, body)
-        case .chunkFolder(let folder): read(folder, from: index, body)
+        case .chunkFolder(let folder): try read(folder, from: index, body)
         }
     }
 
@@ -88,10 +88,15 @@ extension Engine {
     }
 
     /// Lists chunks without asking for their borders: sizes are asked for by who wants them.
-    private func read(_ folder: ChunkFolder, from index: Int, _ body: (DirectoryEntry) -> Bool) {
-        for number in Int64(index)..<max(folder.index.count, Int64(index)) {
+    private func read(
+        _ folder: ChunkFolder, from index: Int, _ body: (DirectoryEntry) -> Bool
+    ) throws(Errno) {
+        let (count, names) = try asking(folder.object, "readdir", folder.object.url) { () throws(StorageError) in
+            (try folder.count(), try folder.names())
+        }
+        for number in Int64(index)..<max(count, Int64(index)) {
             let entry = DirectoryEntry(
-                name: folder.names.string(number), inode: inodes.number(for: .chunk(folder, number)),
+                name: names.string(number), inode: inodes.number(for: .chunk(folder, number)),
                 type: .regular, cookie: UInt64(number) + 3)
             guard body(entry) else { return }
         }

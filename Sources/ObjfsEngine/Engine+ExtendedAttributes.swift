@@ -38,7 +38,7 @@ extension Engine {
             case .file(let file):
                 try value(of: name, file)
             case .chunkFolder(let folder):
-                name == "count" ? String(folder.index.count) : Self.identity(name, folder.object)
+                name == "count" ? String(try count(of: folder)) : Self.identity(name, folder.object)
             case .chunk(let folder, let number): try value(of: name, number, in: folder)
             }
         guard let value else { throw .noData }
@@ -67,10 +67,14 @@ extension Engine {
         return try value(of: name, object)
     }
 
+    private func count(of folder: ChunkFolder) throws(Errno) -> Int64 {
+        try asking(folder.object, "getxattr", folder.object.url) { () throws(StorageError) in try folder.count() }
+    }
+
     private func value(of name: String, _ number: Int64, in folder: ChunkFolder) throws(Errno) -> String? {
         switch name {
         case "index": return String(number)
-        case "count": return String(folder.index.count)
+        case "count": return String(try count(of: folder))
         case "offset", "length":
             let chunk = try asking(folder.object, "getxattr", folder.object.url) { () throws(StorageError) in
                 try folder.chunk(number)

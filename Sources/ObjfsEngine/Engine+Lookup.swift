@@ -28,12 +28,13 @@ extension Engine {
 
     private func lookup(_ name: String, in folder: Folder) throws(Errno) -> Entry {
         let chunks = ChunkFolderName(name)
+        let plain = PlainFileName(name)
         let key = ObjectKey(folder.prefix + name)
         let file = folder.bucket.file(key)
         // What is being written is what it is, whatever the store has.
         if let file, file.stands(for: nil) { return try entry(.file(file), expires: .now + options.metadataTTL) }
         let finding = try answering("lookup", folder.url(name)) { () throws(StorageError) in
-            try folder.bucket.listings.find(name, in: folder.prefix, stem: chunks?.file)
+            try folder.bucket.listings.find(name, in: folder.prefix, stem: chunks?.file ?? plain?.file)
         }
         switch finding.found {
         case .object(let info):
@@ -58,6 +59,7 @@ extension Engine {
                 .folder(Folder(bucket: folder.bucket, prefix: key.string + "/")), expires: finding.expires)
         }
         if let chunks { return try lookup(chunks, called: name, in: folder) }
+        if let plain { return try lookup(plain, in: folder) }
         throw .noSuchFileOrDirectory
     }
 
@@ -77,19 +79,7 @@ extension Engine {
 
     /// Finds `F@chunks…`, where no key has that name.
     private func lookup(_ name: ChunkFolderName, called full: String, in folder: Folder) throws(Errno) -> Entry {
-        let info: ObjectInfo
-        let expires: ContinuousClock.Instant
-        if let stored = try storedVersion(name.file, in: folder) {
-            info = stored
-            expires = .now + options.metadataTTL
-        } else {
-            let finding = try answering("lookup", folder.url(name.file)) { () throws(StorageError) in
-                try folder.bucket.listings.find(name.file, in: folder.prefix)
-            }
-            guard case .object(let found) = finding.found else { throw .noSuchFileOrDirectory }
-            info = found
-            expires = finding.expires
-        }
+        let (object, expires) = try version(name.file, in: folder)
         let parameters: ChunkParameters
         do throws(ChunkParametersError) {
             parameters = try ChunkParameters(words: name.words, defaults: options.chunks)
@@ -97,10 +87,37 @@ extension Engine {
             complaints.tell("lookup: \(folder.url(full)): \(error.description)")
             throw .noSuchFileOrDirectory
         }
-        let object = ObjectVersion(bucket: folder.bucket, info: info)
-        folder.bucket.confirm(info)
         let chunks = ChunkFolder(object, parameters: parameters, borders: options.borders, pool: searchers)
         return try entry(.chunkFolder(chunks), expires: expires)
+    }
+
+    /// Finds `F@plain`, where no key has that name: the one chunk of all that the object decompresses to.
+    private func lookup(_ name: PlainFileName, in folder: Folder) throws(Errno) -> Entry {
+        let (object, expires) = try version(name.file, in: folder)
+        let chunks = ChunkFolder(
+            object, parameters: ChunkParameters(cut: .count(1)), borders: options.borders, pool: searchers)
+        return try entry(.chunk(chunks, 0), expires: expires)
+    }
+
+    /// The version of an object that is to be shown in another way, and how long it is sure to be the newest.
+    private func version(
+        _ name: String, in folder: Folder
+    ) throws(Errno) -> (ObjectVersion, expires: ContinuousClock.Instant) {
+        let info: ObjectInfo
+        let expires: ContinuousClock.Instant
+        if let stored = try storedVersion(name, in: folder) {
+            info = stored
+            expires = .now + options.metadataTTL
+        } else {
+            let finding = try answering("lookup", folder.url(name)) { () throws(StorageError) in
+                try folder.bucket.listings.find(name, in: folder.prefix)
+            }
+            guard case .object(let found) = finding.found else { throw .noSuchFileOrDirectory }
+            info = found
+            expires = finding.expires
+        }
+        folder.bucket.confirm(info)
+        return (ObjectVersion(bucket: folder.bucket, info: info), expires)
     }
 
     /// The version of a file that is being written: what was written so far becomes one, so that it can be cut.
@@ -111,7 +128,10 @@ extension Engine {
     }
 
     private func lookupChunk(_ name: String, in folder: ChunkFolder) throws(Errno) -> Entry {
-        guard let number = folder.names.index(name) else { throw .noSuchFileOrDirectory }
+        let names = try asking(folder.object, "lookup", folder.object.url) { () throws(StorageError) in
+            try folder.names()
+        }
+        guard let number = names.index(name) else { throw .noSuchFileOrDirectory }
         // The chunks of a version never change; how long there is that version, the folder's own name tells.
         return try entry(.chunk(folder, number), expires: .now + max(options.metadataTTL, .seconds(60)))
     }

@@ -60,10 +60,11 @@ extension Engine {
         case .chunk(let folder, let number):
             guard !wantsWriting else { throw .readOnlyFileSystem }
             guard !folder.object.isRetired else { throw .staleNFSFileHandle }
-            let content = try asking(folder.object, "open", folder.object.url) { () throws(StorageError) in
-                try folder.content(of: number)
+            let (index, content) = try asking(folder.object, "open", folder.object.url) { () throws(StorageError) in
+                (try folder.index(), try folder.content(of: number))
             }
-            let reader = Reader(folder.object, end: folder.object.info.size, budget: budget, pool: readers)
+            let reader = Reader(
+                folder.object, in: index.store, end: index.object.size, budget: budget, pool: readers)
             return opened(OpenFile(inode, flags, reader: reader, content: content))
         }
     }

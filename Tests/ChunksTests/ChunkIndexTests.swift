@@ -14,7 +14,7 @@ import Threads
     ) throws -> ChunkIndex {
         let parameters = try ChunkParameters(
             words: words.split(separator: "@").map(String.init), defaults: ChunkParameters())
-        return ChunkIndex(
+        return try ChunkIndex.open(
             store: store, object: try store.info("k"), parameters: parameters, borders: cache, pool: pool)
     }
 
@@ -53,10 +53,11 @@ import Threads
         let lines = [UInt8]((0..<200_000).flatMap { Array("line \($0)\n".utf8) })
         let store = try store(lines)
         let index = try index(store, "100")
-        #expect(store.counts.reads == 0)
+        // One look at whether it is compressed.
+        #expect(store.counts.bytesRead == 8)
         for number in 0..<Int64(100) { _ = try index.chunk(number) }
         #expect(store.counts.reads == 100)
-        #expect(store.counts.bytesRead <= 99 * 8192 + 6)
+        #expect(store.counts.bytesRead <= 99 * 8192 + 8)
         _ = try index.chunks(0..<100)
         #expect(store.counts.reads == 100)
     }
@@ -94,11 +95,62 @@ import Threads
         #expect(error?.code == .changed)
     }
 
-    @Test func `C12: a compressed object is refused for records, and may be cut anywhere`() throws {
+    @Test(arguments: ["gzip -c", "bgzip -c", "zstd -qc", "bzip2 -c", "xz -c", "lz4 -qc"], [SeededGenerator.freshSeed])
+    func `C2, C3, C12: chunks of a compressed object are whole records of what it decompresses to`(
+        program: String, seed: UInt64
+    ) throws {
+        var random = SeededGenerator(seed: seed)
+        for size in [100, 9000, 700_000] {
+            var lines: [UInt8] = []
+            while lines.count < size {
+                lines += (0..<Int.random(in: 0...3000, using: &random)).map { _ in
+                    UInt8.random(in: 11...90, using: &random)
+                }
+                lines.append(0x0A)
+            }
+            let compressed = try Program.run(["sh", "-c", program], input: lines).output
+            let cut = Bool.random(using: &random) ? "\(Int.random(in: 1...60, using: &random))" : "\(size / 7)B"
+            let index = try index(store(compressed), cut)
+            #expect(index.object.size == Int64(lines.count), "\(program), seed \(seed)")
+            var joined: [UInt8] = []
+            for chunk in try index.chunks(0..<index.count) where chunk.length > 0 {
+                #expect(chunk.offset == 0 || lines[Int(chunk.offset) - 1] == 0x0A, "\(program), \(cut), seed \(seed)")
+                joined += try index.store.read("k", range: chunk.range)
+            }
+            #expect(joined == lines, "\(program), \(cut), seed \(seed)")
+        }
+    }
+
+    @Test func `C12: where a compressed object can be decompressed from is found out once, and may be kept beside it`()
+        throws
+    {
+        let folder = TemporaryFolder()
+        let lines = Array((0..<900_000).map { "line \($0)\n" }.joined().utf8)
+        let compressed = try Program.run(["gzip", "-c"], input: lines).output
+        let store = try store(compressed)
+        let expected = try index(store, "9", cache: BorderCache(folder: folder.path)).chunks(0..<9)
+        store.reset()
+        let known = try index(store, "9", cache: BorderCache(folder: folder.path))
+        #expect(try known.chunks(0..<9) == expected)
+        #expect(store.counts.bytesRead < 100)
+        try known.keepBeside(store)
+        store.reset()
+        // Another machine, which reads the index that is beside the object, and then what it wants.
+        let other = try index(store, "9")
+        #expect(try other.store.read("k", range: 9_000_000..<9_000_100) == Array(lines[9_000_000..<9_000_100]))
+        #expect(store.counts.bytesRead < Int64(compressed.count) / 2)
+        // An index of another version is none.
+        try store.write("k", try Program.run(["gzip", "-c"], input: Array(lines.dropLast(7))).output)
+        #expect(try index(store, "9").object.size == Int64(lines.count - 7))
+    }
+
+    @Test func `C12: a damaged object is an error, and one that is cut into bytes is taken as it is`() throws {
         let bytes = [0x1F, 0x8B, 0x08, 0x00] + [UInt8](repeating: 0x0A, count: 100_000)
         let error = #expect(throws: StorageError.self) { try index(store(bytes), "4").chunk(2) }
-        #expect(error?.code == .compressed)
+        #expect(error?.code == .damaged)
         #expect(try index(store(bytes), "4@bytes").chunk(2).offset == 50_002)
+        let old = #expect(throws: StorageError.self) { try index(store([0x02, 0x21, 0x4C, 0x18, 0, 0, 0, 0]), "4") }
+        #expect(old?.code == .compressed)
     }
 
     @Test func `a failed search is told to all who wait, and tried again by the next`() throws {

@@ -15,7 +15,7 @@ import Threads
     ) throws -> ChunkIndex {
         let parameters = try ChunkParameters(
             words: words.split(separator: "@").map(String.init), defaults: ChunkParameters())
-        return ChunkIndex(
+        return try ChunkIndex.open(
             store: store, object: try store.info(ObjectKey(key)), parameters: parameters, borders: cache, pool: pool)
     }
 
@@ -114,7 +114,7 @@ import Threads
     @Test func `C11: many threads that wait for one scan make do with a pool of one`() throws {
         let bytes = rows(18 << 20)
         let store = try store(bytes)
-        let index = ChunkIndex(
+        let index = try ChunkIndex.open(
             store: store, object: try store.info("k"),
             parameters: try ChunkParameters(words: ["csv", "200"], defaults: ChunkParameters()),
             borders: BorderCache(folder: nil), pool: WorkerPool("one", limit: 1))
@@ -187,6 +187,9 @@ import Threads
         #expect(try sequences.format().words == "fasta")
         #expect(try sequences.chunks(0..<3).map(\.length) == [45_003, 0, 0])
         let error = #expect(throws: StorageError.self) { try index(store, "auto@3", key: "c.csv").chunk(0) }
-        #expect(error?.code == .compressed)
+        #expect(error?.code == .damaged)
+        let table = Array(("\"a\nb\",c\n" + String(repeating: "1,2\n", count: 9000)).utf8)
+        try store.write("d.csv.gz", try Program.run(["gzip", "-c"], input: table).output)
+        #expect(try index(store, "auto@3", key: "d.csv.gz").format().words == "csv")
     }
 }

@@ -57,7 +57,7 @@ import Threads
         let info = try store.write("k", example.object)
         let parameters = try ChunkParameters(
             words: example.words.split(separator: "@").map(String.init), defaults: ChunkParameters())
-        let index = ChunkIndex(
+        let index = try ChunkIndex.open(
             store: store, object: info, parameters: parameters, borders: BorderCache(folder: nil),
             pool: WorkerPool("borders", limit: 8))
         let plan = ChunkPlan(size: info.size, cut: parameters.cut)

@@ -26,6 +26,25 @@ import Testing
         #expect(folder.read("old") == Array("kept".utf8))
     }
 
+    @Test func `C12: index tells how long compressed objects are, and keeps that beside them if it is told to`() throws
+    {
+        let folder = TemporaryFolder()
+        let lines = Array((0..<50_000).map { "line \($0)\n" }.joined().utf8)
+        folder.write("d/a.gz", try Program.run(["gzip", "-c"], input: lines).output)
+        folder.write("d/b", Array("text\n".utf8))
+        folder.write("d/c.gz", [0x1F, 0x8B, 0x08, 0, 1, 2, 3])
+        let told = try objfs(folder, "index", "--beside", "d")
+        #expect(told.status == 1)
+        #expect(told.standardOutput == "\(lines.count)\tgzip\t\(folder.path)/d/a.gz\n5\tnone\t\(folder.path)/d/b\n")
+        #expect(told.standardError.contains("objfs: index: \(folder.path)/d/c.gz: the compressed object is damaged"))
+        #expect(TemporaryFolder.names(in: folder.path + "/d").sorted() == ["a.gz", "a.gz.objfs-index", "b", "c.gz"])
+        let json = try objfs(folder, "index", "--json", "d/a.gz").standardOutput
+        #expect(json == "{\"name\":\"\(folder.path)/d/a.gz\",\"compression\":\"gzip\",\"size\":\(lines.count)}\n")
+        #expect(try objfs(folder, "cat", "d/a.gz@plain").output == lines)
+        #expect(try objfs(folder, "tail", "-n", "1", "d/a.gz@chunks@5/chunk-4").standardOutput == "line 49999\n")
+        #expect(try objfs(folder, "index", "absent").status == 3)
+    }
+
     @Test func `du sums up folders, the innermost first`() throws {
         let folder = TemporaryFolder()
         for (name, size) in [("d/a", 10), ("d/e/b", 20), ("d/e/f/c", 300), ("d/e-g", 4)] {

@@ -10,7 +10,7 @@ import Testing
 
     private static let commands = [
         "mount", "umount", "recover", "run", "exec", "jobs", "worker", "chunks", "ls", "cat", "head", "tail", "cp",
-        "mv", "sync", "rm", "mkdir", "touch", "du", "stat", "presign", "doctor",
+        "mv", "sync", "rm", "mkdir", "touch", "du", "index", "stat", "presign", "doctor",
     ]
 
     private func text(_ path: String) throws -> String {

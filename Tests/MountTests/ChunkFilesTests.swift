@@ -112,12 +112,32 @@ import Testing
                 == (try mount.output("for f in \(folder)/*; do wc -c < $f; done")))
     }
 
-    @Test func `C12: lines of a compressed object are refused with a clear word`() throws {
+    @Test func `C5, C12: programs find in chunks of compressed objects what is in the decompressed ones`() throws {
+        let content = Array((0..<300_000).map { "line \($0)\n" }.joined().utf8)
+        var objects: [ObjectKey: [UInt8]] = ["f": content]
+        for program in ["gzip -c", "bgzip -c", "zstd -qc", "bzip2 -c", "xz -0c", "lz4 -qc", "pzstd -qc"] {
+            let name = program.split(separator: " ")[0]
+            objects[ObjectKey("f.\(name)")] = try Program.run(["sh", "-c", program], input: content).output
+        }
+        let mount = try MountedBucket(objects)
+        defer { mount.unmount() }
+        for key in objects.keys where key.string != "f" {
+            #expect(try mount.shell("cat \(key)@chunks@16/* | cmp - f").status == 0, "\(key)")
+            #expect(try mount.shell("cmp \(key)@plain f").status == 0, "\(key)")
+            let sizes = try mount.output("stat -c %s \(key)@chunks@500K/*")
+            #expect(sizes == (try mount.output("for f in \(key)@chunks@500K/*; do wc -c < $f; done")), "\(key)")
+            #expect(try mount.output("tail -n 1 \(key)@chunks@16/chunk-15") == "line 299999\n", "\(key)")
+            let found = try mount.output("grep -h 'line 150000$' \(key)@chunks@16/*")
+            #expect(found == "line 150000\n", "\(key)")
+        }
+    }
+
+    @Test func `C12: a damaged object is an error with a clear word`() throws {
         let mount = try MountedBucket(["f.gz": [0x1F, 0x8B, 8, 0] + [UInt8](repeating: 10, count: 9000)])
         defer { mount.unmount() }
         let (status, output) = try mount.shell("cat f.gz@chunks@2/chunk-1")
         #expect(status != 0)
-        #expect(output.contains("Wrong medium type"))
+        #expect(output.contains("Input/output error"))
     }
 
     @Test func `words that say no way of cutting are no such folder`() throws {

@@ -158,10 +158,41 @@ import VFS
         #expect(throws: Errno.readOnlyFileSystem) { try mount.engine.open(chunk.inode, .writing) }
     }
 
-    @Test func `C12: a compressed object is not cut into lines`() throws {
+    @Test(arguments: ["f.csv.gz@chunks@3", "f.csv.gz@chunks@64K@ext", "f.csv.gz@chunks"])
+    func `C12: the chunks of a compressed object are what it decompresses to`(folder: String) throws {
+        let mount = try MountedStore()
+        let content = Self.lines(30_000)
+        try mount.memory.write("f.csv.gz", try Program.run(["gzip", "-c"], input: Array(content.utf8)).output)
+        let names = try mount.names(folder)
+        #expect(
+            names.count
+                == (folder.hasSuffix("3") ? 3 : folder.hasSuffix("ext") ? (content.utf8.count - 1) >> 16 + 1 : 1))
+        #expect(names.allSatisfy { $0.hasSuffix(".csv") == folder.hasSuffix("ext") })
+        var joined: [UInt8] = []
+        for name in names {
+            let bytes = try mount.read("\(folder)/\(name)", by: 40_000)
+            #expect(try mount.lookup("\(folder)/\(name)").size == Int64(bytes.count))
+            joined += bytes
+        }
+        #expect(joined == Array(content.utf8))
+    }
+
+    @Test func `C12: F@plain is what a compressed file decompresses to, and any other file as it is`() throws {
+        let mount = try MountedStore(["t": "plain text\n", "own@plain": "mine"])
+        let content = Self.lines(30_000)
+        try mount.memory.write("f.zst", try Program.run(["zstd", "-qc"], input: Array(content.utf8)).output)
+        #expect(try mount.read("f.zst@plain", by: 50_000) == Array(content.utf8))
+        #expect(try mount.lookup("f.zst@plain").size == Int64(content.utf8.count))
+        #expect(try mount.text("t@plain") == "plain text\n")
+        #expect(try mount.text("own@plain") == "mine")
+        #expect(throws: Errno.noSuchFileOrDirectory) { try mount.lookup("absent@plain") }
+        #expect(try mount.names("") == ["f.zst", "own@plain", "t"])
+    }
+
+    @Test func `C12: a damaged object is EIO, and may be cut into bytes`() throws {
         let mount = try MountedStore()
         try mount.memory.write("f.gz", [0x1F, 0x8B, 8, 0] + [UInt8](repeating: 10, count: 10_000))
-        #expect(throws: Errno.wrongMediumType) { try mount.lookup("f.gz@chunks@3/chunk-1") }
+        #expect(throws: Errno.ioError) { try mount.lookup("f.gz@chunks@3/chunk-1") }
         #expect(try mount.lookup("f.gz@chunks@3@record-1/chunk-1").size > 0)
     }
 }

@@ -35,6 +35,21 @@ import Testing
         return bytes
     }
 
+    @Test func `R7, C12: a job over a compressed object is resumed`() throws {
+        let folder = TemporaryFolder()
+        let lines = Array((0..<100_000).map { "line \($0)\n" }.joined().utf8)
+        folder.write("data.gz", try Program.run(["gzip", "-c"], input: lines).output)
+        let script = "[ -e ready ] || [ $OBJFS_TASK = 0 ] || exit 9; cat"
+        let first = try objfs(
+            folder, ["run", "--chunks", "4", "--retries", "0", "data.gz", "--", "sh", "-c", script])
+        #expect(first.status == 1)
+        folder.write("ready", [])
+        // What is known of the object travels with the job.
+        _ = try Program.run(["rm", "-r", folder.path + "/cache"])
+        let again = try objfs(folder, ["run", "--resume", onlyJob(folder)])
+        #expect(again.output == lines, "\(again.standardError)")
+    }
+
     @Test(arguments: [1, UInt64.random(in: 0 ... .max)])
     func
         `R7: killed at any moment and resumed, a job's output has each line once, and no task that was done runs again`(

@@ -24,12 +24,15 @@ struct ChunksCommand: ParsableCommand {
 
     func run() throws {
         let parameters = try cut.parameters("chunks")
+        let progress = ReadingProgress("chunks")
+        defer { progress.clear() }
         do throws(StorageError) {
             let location = try Location.find(object, stores.factory)
-            let index = ChunkIndex(
+            let index = try ChunkIndex.open(
                 store: location.store, object: try location.store.info(ObjectKey(location.key)),
-                parameters: parameters, borders: BorderCache(folder: CacheFolder.borders),
+                parameters: parameters, borders: BorderCache(folder: CacheFolder.borders, progress: progress.report),
                 pool: WorkerPool("objfs-borders", limit: 64))
+            progress.clear()
             try show(index)
         } catch {
             throw Failure("chunks", object, error)

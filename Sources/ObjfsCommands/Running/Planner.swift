@@ -82,16 +82,20 @@ struct Planner {
 
     private func chunkTasks(_ inputs: [Input]) throws(Failure) -> [RunTask] {
         let pool = WorkerPool("objfs-borders", limit: 64)
-        let borders = BorderCache(folder: CacheFolder.borders)
+        let readers = WorkerPool("objfs-ahead", limit: 64)
+        let progress = ReadingProgress("run")
+        defer { progress.clear() }
+        let borders = BorderCache(folder: CacheFolder.borders, progress: progress.report)
         var tasks: [RunTask] = []
         for input in inputs {
-            let index = ChunkIndex(
-                store: input.location.store, object: input.object, parameters: parameters, borders: borders, pool: pool)
             let name = input.location.name(input.object.key)
             do throws(StorageError) {
+                let index = try ChunkIndex.open(
+                    store: input.location.store, object: input.object, parameters: parameters, borders: borders,
+                    pool: pool, readAhead: readers)
                 for chunk in try index.chunks(0..<index.count) {
                     let piece = Piece(
-                        store: input.location.store, object: input.object, range: chunk.range,
+                        store: index.store, object: index.object, range: chunk.range,
                         content: try index.content(of: chunk))
                     tasks.append(
                         RunTask(

@@ -1,5 +1,6 @@
 import Bytes
 import Chunks
+import Decompression
 import Records
 import Storage
 import Synchronization
@@ -9,9 +10,10 @@ import Threads
 final class ChunkFolder: Sendable {
     let object: ObjectVersion
     let parameters: ChunkParameters
-    let index: ChunkIndex
-    /// What its files are called.
-    let names: ChunkName
+    private let borders: BorderCache
+    private let pool: WorkerPool
+    /// Where its chunks begin; opened when that matters, for it may cost a look at the object.
+    private let opened = Once<ChunkIndex>()
     /// How far chunks have been asked for one after the other, and how many are looked ahead at.
     private let pace = Mutex(Pace())
 
@@ -28,9 +30,34 @@ final class ChunkFolder: Sendable {
     init(_ object: ObjectVersion, parameters: ChunkParameters, borders: BorderCache, pool: WorkerPool) {
         self.object = object
         self.parameters = parameters
-        index = ChunkIndex(
-            store: object.bucket.store, object: object.info, parameters: parameters, borders: borders, pool: pool)
-        names = ChunkName(count: index.count, fileExtension: parameters.fileExtension(of: object.key.string))
+        self.borders = borders
+        self.pool = pool
+    }
+
+    /// Where its chunks begin.
+    ///
+    /// The first to ask of a compressed object waits until it has been read.
+    func index() throws(StorageError) -> ChunkIndex {
+        try opened.value { () throws(StorageError) in
+            try ChunkIndex.open(
+                store: object.bucket.store, object: object.info, parameters: parameters, borders: borders, pool: pool)
+        }
+    }
+
+    /// The number of chunks; where it was given, nobody has to look at the object for it.
+    func count() throws(StorageError) -> Int64 {
+        if case .count(let count) = parameters.cut { return count }
+        return try index().count
+    }
+
+    /// What its files are called.
+    func names() throws(StorageError) -> ChunkName {
+        var name = object.key.string
+        // What has an extension of compressed objects may be one of them; its chunks are not compressed.
+        if parameters.nameExtension == .own, Compression.isNamed(by: name), try index().compression != nil {
+            name = Compression.plainName(of: name)
+        }
+        return ChunkName(count: try count(), fileExtension: parameters.fileExtension(of: name))
     }
 
     /// Everything by which folders of one object differ.
@@ -43,13 +70,13 @@ final class ChunkFolder: Sendable {
     /// One chunk; who asks for one after the other finds the next ones looked up already.
     func chunk(_ number: Int64) throws(StorageError) -> Chunk {
         let ahead = pace.withLock { pace in pace.step(number, reach: Self.reach) }
-        if let ahead { index.lookAhead(ahead) }
-        return try index.chunk(number)
+        if let ahead { try index().lookAhead(ahead) }
+        return try index().chunk(number)
     }
 
     /// What the file of a chunk consists of.
     func content(of number: Int64) throws(StorageError) -> ChunkContent {
-        try index.content(of: try chunk(number))
+        try index().content(of: try chunk(number))
     }
 }
 

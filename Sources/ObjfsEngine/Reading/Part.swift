@@ -52,13 +52,13 @@ final class Part: Sendable {
     // MARK: Filling
 
     /// Fetches the bytes; returns when they are there, or will not come.
-    func fill(from object: ObjectVersion) {
+    func fill(from object: ObjectVersion, in store: any ObjectStore) {
         var filled = 0
         let total = range.count
         var failure: StorageError?
         do throws(StorageError) {
             let version: ETag? = object.info.etag.string.isEmpty ? nil : object.info.etag
-            try object.bucket.store.read(object.key, range: range, ifVersion: version) { bytes in
+            try store.read(object.key, range: range, ifVersion: version) { bytes in
                 guard bytes.count <= total - filled else { return false }
                 UnsafeMutableRawBufferPointer(rebasing: buffer.memory[filled..<filled + bytes.count])
                     .copyMemory(from: bytes)

@@ -18,6 +18,8 @@ final class Reader: MemoryBudget.Holder {
     }
 
     let object: ObjectVersion
+    /// Where the bytes are read from: the object's own store, or what decompresses it.
+    private let store: any ObjectStore
     /// Where nothing is fetched any more ahead of who reads, unless a read says less.
     private let end: Int64
     private let budget: MemoryBudget
@@ -29,8 +31,11 @@ final class Reader: MemoryBudget.Holder {
     /// How far ahead is fetched at most.
     private static let farthest = ReadStream.largestPart * Int64(ReadStream.partsInFlight)
 
-    init(_ object: ObjectVersion, end: Int64, budget: MemoryBudget, pool: WorkerPool) {
+    init(
+        _ object: ObjectVersion, in store: (any ObjectStore)? = nil, end: Int64, budget: MemoryBudget, pool: WorkerPool
+    ) {
         self.object = object
+        self.store = store ?? object.bucket.store
         self.end = end
         self.budget = budget
         self.pool = pool
@@ -111,7 +116,7 @@ extension Reader {
         part.claim()
         // Another thread may be fetching the same by now; who needs the bytes at once still fetches them.
         _ = insert(part, stream)
-        part.fill(from: object)
+        part.fill(from: object, in: store)
         guard part.hasFailed else { return part }
         part.unclaim()
         _ = try part.bytes(gap)
@@ -130,8 +135,8 @@ extension Reader {
     }
 
     private func submit(_ part: Part) {
-        let object = object
-        pool.submit { part.fill(from: object) }
+        let (object, store) = (object, store)
+        pool.submit { part.fill(from: object, in: store) }
     }
 }
 

@@ -1,4 +1,5 @@
 import Bytes
+import Decompression
 package import Storage
 
 /// What is kept of a job: its plan, a record of each task that has ended, and what the tasks wrote.
@@ -51,7 +52,10 @@ package struct JobFolder: Sendable {
 
     /// Writes the plan, once.
     package func create(_ plan: JobPlan) throws(StorageError) {
-        try put("plan", Array(plan.text.utf8), .absent)
+        let text = try plan.written { (number, index) throws(StorageError) in
+            try put(Self.indexName(number), try index.content())
+        }
+        try put("plan", Array(text.utf8), .absent)
     }
 
     /// Reads the plan.
@@ -61,8 +65,13 @@ package struct JobFolder: Sendable {
         _ stores: (String) throws(StorageError) -> any ObjectStore
     ) throws(StorageError) -> JobPlan {
         let bytes: [UInt8] = try store.read(key("plan"))
-        return try JobPlan(bytes, stores)
+        return try JobPlan(bytes, stores) { (number, identity) throws(StorageError) in
+            try get(Self.indexName(number)).flatMap { AccessIndex(content: $0, identity: identity) }
+        }
     }
+
+    /// The name of what is known of a compressed object.
+    private static func indexName(_ number: Int) -> String { "indexes/\(number)" }
 
     /// What the first line of the plan says, for lists of jobs.
     package func head() throws(StorageError) -> JobPlan.Head {

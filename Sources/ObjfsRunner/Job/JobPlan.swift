@@ -1,6 +1,9 @@
 import Bytes
+import Chunks
+package import Decompression
 import Records
 package import Storage
+import Threads
 
 /// A plan with the command line that it was made for, as a job folder keeps it: fixed before the first task starts.
 ///
@@ -47,17 +50,26 @@ extension JobPlan {
         let name: String
         let store: String
         let object: ObjectInfo
+        /// The length of the object itself, where the tasks get what it decompresses to.
+        let compressed: Int64?
 
         var line: String {
-            JSON.object([
+            var line: [String: JSON] = [
                 "name": .string(name), "store": .string(store), "key": .string(object.key.string),
                 "size": JSON(object.size), "etag": .string(object.etag.string),
-            ]).text
+            ]
+            if let compressed { line["compressed"] = JSON(compressed) }
+            return JSON.object(line).text
         }
     }
 
     /// The plan as text.
-    package var text: String {
+    package var text: String { written { _, _ in } }
+
+    /// The plan as text, and the indexes of the compressed objects that it speaks of.
+    ///
+    /// - Parameter index: Takes an index, and the number of its object among all of the plan.
+    func written<Failure: Error>(_ index: (Int, AccessIndex) throws(Failure) -> Void) throws(Failure) -> String {
         var lines = [head.line]
         var sources = Numbering<Source>()
         var literals = Numbering<[UInt8]>()
@@ -65,14 +77,21 @@ extension JobPlan {
         for task in plan.tasks {
             var words = ["\(task.chunk)", "\(task.chunks)"]
             for piece in task.pieces {
-                let source = Source(name: task.name, store: piece.store.name, object: piece.object)
-                let number = sources.number(source) { lines.append(source.line) }
+                let plain = piece.store as? PlainStore
+                let source = Source(
+                    name: task.name, store: piece.store.name, object: piece.object, compressed: plain?.compressed.size)
+                let (number, isNew) = sources.number(source)
+                if isNew {
+                    lines.append(source.line)
+                    if let plain { try index(number, plain.index) }
+                }
                 let segments = piece.content.segments.map { segment in
                     switch segment {
                     case .object(let range): return Self.word(range)
                     case .literal(let bytes):
                         let bytes = bytes.array
-                        let number = literals.number(bytes) { lines.append(Self.line(literal: bytes)) }
+                        let (number, isNew) = literals.number(bytes)
+                        if isNew { lines.append(Self.line(literal: bytes)) }
                         return "#\(number)"
                     }
                 }
@@ -93,9 +112,12 @@ extension JobPlan {
 
     /// Reads a plan.
     ///
-    /// - Parameter stores: Makes the store that a URL means; it is asked once for each.
+    /// - Parameters:
+    ///   - stores: Makes the store that a URL means; it is asked once for each.
+    ///   - index: The index of a compressed object, by its number, if it is the one of this identity.
     package init(
-        _ bytes: [UInt8], _ stores: (String) throws(StorageError) -> any ObjectStore
+        _ bytes: [UInt8], _ stores: (String) throws(StorageError) -> any ObjectStore,
+        index: (Int, _ identity: String) throws(StorageError) -> AccessIndex?
     ) throws(StorageError) {
         let head = try Head(bytes)
         var known: [String: any ObjectStore] = [:]
@@ -112,7 +134,7 @@ extension JobPlan {
             if text.isEmpty {
                 isObjects = false
             } else if isObjects {
-                try table.take(text, &known, stores)
+                try table.take(text, &known, stores, index)
             } else {
                 tasks.append(try table.task(text, tasks.count))
             }
@@ -126,12 +148,11 @@ extension JobPlan {
 private struct Numbering<Thing: Hashable> {
     private var numbers: [Thing: Int] = [:]
 
-    /// The number of a thing; `whenNew` is called for one that has none yet.
-    mutating func number(_ thing: Thing, whenNew: () -> Void) -> Int {
-        if let known = numbers[thing] { return known }
+    /// The number of a thing, and whether it had none before.
+    mutating func number(_ thing: Thing) -> (Int, isNew: Bool) {
+        if let known = numbers[thing] { return (known, false) }
         numbers[thing] = numbers.count
-        whenNew()
-        return numbers.count - 1
+        return (numbers.count - 1, true)
     }
 }
 
@@ -139,11 +160,14 @@ private struct Numbering<Thing: Hashable> {
 private struct Table {
     private var sources: [(name: String, store: any ObjectStore, object: ObjectInfo)] = []
     private var literals: [ByteSlice] = []
+    /// Its threads fetch ahead of those that decompress.
+    private let pool = WorkerPool("objfs-ahead", limit: 64)
 
     /// Takes a line about an object, or with bytes.
     mutating func take(
         _ line: String, _ known: inout [String: any ObjectStore],
-        _ stores: (String) throws(StorageError) -> any ObjectStore
+        _ stores: (String) throws(StorageError) -> any ObjectStore,
+        _ index: (Int, _ identity: String) throws(StorageError) -> AccessIndex?
     ) throws(StorageError) {
         guard let json = JSON(line) else { throw .damagedJob }
         if case .string(let literal)? = json["literal"] {
@@ -158,8 +182,14 @@ private struct Table {
         if let made = known[url] { store = made } else { store = try stores(url) }
         known[url] = store
         let object = ObjectInfo(
-            key: ObjectKey(key), size: size, etag: ETag(etag), modified: Timestamp(nanoseconds: 0))
-        sources.append((name, store, object))
+            key: ObjectKey(key), size: json["compressed"]?.integer ?? size, etag: ETag(etag),
+            modified: Timestamp(nanoseconds: 0))
+        guard json["compressed"] != nil else { return sources.append((name, store, object)) }
+        guard let index = try index(sources.count, AccessIndex.identity(of: object)), index.size == size else {
+            throw .damagedJob
+        }
+        let plain = PlainStore(store, object, index, pool: pool)
+        sources.append((name, plain, plain.object))
     }
 
     func task(_ line: String, _ number: Int) throws(StorageError) -> RunTask {
