@@ -56,7 +56,7 @@ extension Engine {
         }
         folder.bucket.listings.forget(key)
         let object = ObjectVersion(bucket: folder.bucket, info: info).carrying(attributes)
-        folder.bucket.attributes.remember(object.info)
+        folder.bucket.attributes.remember(object.info, isListed: false)
         let inode = inodes.unused()
         let file = folder.bucket.file(
             key, if: { $0.stands(for: info) },

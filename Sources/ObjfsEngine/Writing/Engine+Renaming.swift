@@ -110,6 +110,7 @@ extension Engine {
         replaced(file.bucket.move(file, to: copy.key))
         file.state.update { state in
             state.info = copy
+            state.listed = nil
             state.condition = .unchanged(copy.etag)
             guard let draft = state.draft else { return }
             let version = ObjectVersion(bucket: file.bucket, info: copy)
