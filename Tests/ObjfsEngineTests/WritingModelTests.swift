@@ -125,6 +125,8 @@ private struct FileModel {
     private let files: WritableStore
     private var content: [UInt8] = []
     private var handle: FileHandle
+    /// The file that is open; the name may be that of another by now.
+    private var inode: Inode
     /// What the bucket has; `nil` if nothing.
     private var stored: [UInt8]?
     private var isDirty = true
@@ -140,6 +142,7 @@ private struct FileModel {
     private init() throws {
         files = try WritableStore(options: { $0.metadataTTL = .zero })
         handle = try files.open("f")
+        inode = try files.mount.lookup("f").inode
     }
 
     private func expect(_ condition: Bool, _ note: @autoclosure () -> String) throws {
@@ -159,7 +162,7 @@ private struct FileModel {
         case .cut(let size):
             var change = AttributeChange()
             change.size = Int64(size)
-            _ = try files.engine.setAttributes(of: try files.mount.lookup("f").inode, change, handle: handle)
+            _ = try files.engine.setAttributes(of: inode, change, handle: handle)
             if size != content.count || size == 0 { isDirty = true }
             content = Array(content.prefix(size)) + Array(repeating: 0, count: max(size - content.count, 0))
         case .synchronize:
@@ -223,6 +226,7 @@ private struct FileModel {
         opened = version
         isDirty = stored == nil
         self.handle = try files.open("f", flags)
+        inode = try files.mount.lookup("f").inode
     }
 
     private func read(_ start: Int, _ count: Int) throws {

@@ -209,16 +209,21 @@ def too_long():
     refuses(errno.ENAMETOOLONG, os.stat, f"{MOUNT}/{'x' * 256}")
     folder = path
     os.mkdir(folder)
-    while len(folder) - len(MOUNT) - 1 + 201 < 1023:
+    while len(folder) - len(MOUNT) - 1 + 201 < 1000:
         folder += "/" + "y" * 200
         os.mkdir(folder)
-    room = 1023 - (len(folder) - len(MOUNT) - 1) - 1
+    room = 1024 - (len(folder) - len(MOUNT) - 1) - 1
     refuses(errno.ENAMETOOLONG, open, f"{folder}/{'z' * (room + 1)}", "w")
-    refuses(errno.ENAMETOOLONG, os.mkdir, f"{folder}/{'z' * (room + 1)}")
+    # The marker of a folder has a slash at its end.
+    refuses(errno.ENAMETOOLONG, os.mkdir, f"{folder}/{'z' * room}")
     name = f"{folder}/{'z' * room}"
     with open(name, "w") as file:
         file.write("the longest key")
     see(b"the longest key", "after a file with the longest name", name[len(MOUNT) + 1:])
+    refuses(errno.ENAMETOOLONG, os.rename, path, path + "longer")
+    os.unlink(name)
+    see(None, "after unlink", name[len(MOUNT) + 1:])
+    os.rename(path, path + "longer")
 
 
 def too_large():

@@ -11,6 +11,8 @@ extension Engine {
     ) throws(Errno) -> Entry {
         _ = try journal()
         let (above, key) = try place(name, in: parent)
+        // A folder's marker has one byte more.
+        guard key.string.utf8.count < FileName.longestKey else { throw .fileNameTooLong }
         guard try find(name, in: above, "mkdir") == nil else { throw .fileExists }
         let folder = Folder(bucket: above.bucket, prefix: key.string + "/")
         var metadata = FileMetadata()

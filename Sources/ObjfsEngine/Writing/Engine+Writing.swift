@@ -149,8 +149,7 @@ extension Engine {
         switch try node(parent) {
         case .folder(let folder):
             let key = folder.prefix + name
-            // A folder's marker has one byte more.
-            guard key.utf8.count < 1024 else { throw .fileNameTooLong }
+            guard key.utf8.count <= FileName.longestKey else { throw .fileNameTooLong }
             return (folder, ObjectKey(key))
         case .account: throw .notPermitted
         case .chunkFolder: throw .readOnlyFileSystem
