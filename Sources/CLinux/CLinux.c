@@ -58,6 +58,8 @@ int clinux_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC
 
 void clinux_enlarge_pipe(int descriptor, int size) { (void)fcntl(descriptor, F_SETPIPE_SZ, size); }
 
+int clinux_open_process(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
 int clinux_limit_memory(int pid, unsigned long bytes) {
     struct rlimit limit = {.rlim_cur = bytes, .rlim_max = bytes};
     return prlimit(pid, RLIMIT_AS, &limit, NULL);

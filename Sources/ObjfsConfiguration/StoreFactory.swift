@@ -50,15 +50,25 @@ package final class StoreFactory: Sendable {
             let settings = try settings()
             let made = S3Service(
                 endpoint: try settings.endpoint(allowsPlainHTTP: options.allowsPlainHTTP),
-                region: settings.region.value, credentials: credentials(settings), transport: transport(settings))
+                region: settings.region.value, credentials: credentials(), transport: transport(settings))
             known = made
             return made
         }
     }
 
-    private func credentials(_ settings: ServiceSettings) -> any CredentialSource {
+    private func credentials() -> any CredentialSource {
         guard !options.signsNothing else { return FixedCredentials(nil, name: "--no-sign-request") }
-        return RefreshingCredentials(credentialChain(settings))
+        return RefreshingCredentials(CurrentCredentials(factory: self))
+    }
+
+    /// The credentials that the files have now, which other programs write anew when old ones expire.
+    private struct CurrentCredentials: CredentialSource {
+        let factory: StoreFactory
+        let name = "the usual places"
+
+        func credentials() throws(StorageError) -> Credentials? {
+            try factory.credentialChain(factory.settings()).credentials()
+        }
     }
 
     /// Where credentials are looked for.

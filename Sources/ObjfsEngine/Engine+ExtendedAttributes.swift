@@ -33,7 +33,8 @@ extension Engine {
         let name = name.droppingBytes(Self.prefix.utf8.count)
         let value: String? =
             switch node {
-            case .account, .folder: nil
+            case .account: daemon(name)
+            case .folder: inode == .root ? daemon(name) : nil
             case .object(let object): try value(of: name, object)
             case .file(let file):
                 try value(of: name, file)
@@ -43,6 +44,15 @@ extension Engine {
             }
         guard let value else { throw .noData }
         return Array(value.utf8)
+    }
+
+    /// What the root tells of the process that serves the mount.
+    private func daemon(_ name: String) -> String? {
+        switch name {
+        case "process": String(getpid())
+        case "journal": options.journal?.path
+        default: nil
+        }
     }
 
     private static func identity(_ name: String, _ object: ObjectVersion) -> String? {

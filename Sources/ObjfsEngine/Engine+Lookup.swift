@@ -38,7 +38,9 @@ extension Engine {
         }
         switch finding.found {
         case .object(let info):
-            if let file, file.stands(for: info) { return try entry(.file(file), expires: finding.expires) }
+            if let file, file.stands(for: info), try isUpToDate(file, info) {
+                return try entry(.file(file), expires: finding.expires)
+            }
             if let file { folder.bucket.drop(file) }
             let object = try answering("lookup", folder.url(name)) { () throws(StorageError) in
                 try described(ObjectVersion(bucket: folder.bucket, info: info), alone: finding.isAlone)
@@ -61,6 +63,16 @@ extension Engine {
         if let chunks { return try lookup(chunks, called: name, in: folder) }
         if let plain { return try lookup(plain, in: folder) }
         throw .noSuchFileOrDirectory
+    }
+
+    /// Brings what is known of a file that was changed here up to date; `false` if it is another kind of file by now.
+    private func isUpToDate(_ file: LiveFile, _ found: ObjectInfo) throws(Errno) -> Bool {
+        guard options.permissions == .persist, file.mayCarryOther(than: found) else { return true }
+        let object = ObjectVersion(bucket: file.bucket, info: found)
+        return try answering("lookup", object.url) { () throws(StorageError) in
+            guard let info = try asked(object) else { return true }
+            return file.take(info.attributes ?? ObjectAttributes(), listed: found)
+        }
     }
 
     /// What a name of a folder is; `nil` where there is nothing.

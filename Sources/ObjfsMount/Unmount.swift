@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Processes
 
@@ -16,6 +17,36 @@ package enum Unmount {
         } else {
             try runHelper(point)
         }
+    }
+
+    /// Unmounts, and waits until the daemon has brought all that was written to the store, or given up, and ended.
+    ///
+    /// What is written through a map, or still asked for when the last file is closed, is on its way when the kernel
+    /// has forgotten the mount.
+    ///
+    /// - Returns: The folder in which the daemon kept what it wrote, if it told.
+    ///
+    /// The corresponding C functions are `pidfd_open` and `poll`.
+    package static func unmountAndWait(_ path: String) throws(MountError) -> String? {
+        let point = AbsolutePath.of(path)
+        guard MountTable.mounts().contains(where: { $0.point == point }) else {
+            throw MountError("nothing of objfs is mounted there")
+        }
+        let daemon = told("process", by: point).flatMap { Int32($0) }.map(clinux_open_process) ?? -1
+        defer { if daemon >= 0 { close(daemon) } }
+        let journal = told("journal", by: point)
+        try unmount(path)
+        guard daemon >= 0 else { return journal }
+        var poll = pollfd(fd: daemon, events: Int16(POLLIN), revents: 0)
+        while Glibc.poll(&poll, 1, -1) < 0, errno == EINTR {}
+        return journal
+    }
+
+    /// What the root of a mount tells of its daemon; `nil` if it is dead, or who asks may not.
+    private static func told(_ name: String, by point: String) -> String? {
+        var value = [UInt8](repeating: 0, count: 4096)
+        let count = getxattr(point, "user.objfs.\(name)", &value, value.count)
+        return count > 0 ? String(validating: value[..<count], as: UTF8.self) : nil
     }
 
     private static func runHelper(_ point: String) throws(MountError) {

@@ -55,27 +55,50 @@ package final class S3Service: Sendable {
     /// Sends a request, and hands on the body of a response that is no refusal.
     ///
     /// If the service says that the bucket is in another region, it is asked again there, once.
+    /// If it takes the credentials no longer, it is asked again with others, once, where there are others.
     ///
     /// - Throws: What the refusal means, or why there was no whole response.
     func send(
         _ call: Call, into sink: (HTTPResponse, UnsafeRawBufferPointer) -> Bool
     ) throws(StorageError) -> HTTPResponse {
-        let first = try attempt(call, into: sink)
-        guard let refusal = first.refusal else { return first.response }
-        guard let elsewhere = region(in: first.response, refusal), elsewhere != region(of: call.bucket) else {
-            throw StorageError(first.response, body: refusal)
+        var mayMove = true
+        var mayRenew = true
+        var signer = try credentials.credentials()
+        while true {
+            let (response, refusal) = try attempt(call, by: signer, into: sink)
+            guard let refusal else { return response }
+            if mayMove, let elsewhere = region(in: response, refusal), elsewhere != region(of: call.bucket) {
+                regions.withLock { $0[call.bucket ?? ""] = elsewhere }
+                mayMove = false
+            } else if mayRenew, let old = signer, Self.isOutdated(old, call, response, refusal),
+                let others = try credentials.credentials(insteadOf: old)
+            {
+                signer = others
+                mayRenew = false
+            } else {
+                throw StorageError(response, body: refusal)
+            }
         }
-        regions.withLock { $0[call.bucket ?? ""] = elsewhere }
-        let second = try attempt(call, into: sink)
-        if let refusal = second.refusal { throw StorageError(second.response, body: refusal) }
-        return second.response
+    }
+
+    /// Whether a refusal may mean that the credentials were good once, and others have taken their place.
+    private static func isOutdated(
+        _ signer: Credentials, _ call: Call, _ response: HTTPResponse, _ refusal: [UInt8]
+    ) -> Bool {
+        guard [400, 401, 403].contains(response.status) else { return false }
+        let code = XMLElement.parse(refusal)?["Code"]?.text
+        // The answer to a HEAD has no word for it; Amazon's has this status.
+        guard let code else {
+            return call.method == .head && response.status == 400 && signer.sessionToken != nil
+        }
+        return ["ExpiredToken", "TokenRefreshRequired", "InvalidToken", "InvalidAccessKeyId"].contains(code)
     }
 
     /// Sends a request once; `refusal` is the body of a response with another status than 2xx.
     private func attempt(
-        _ call: Call, into sink: (HTTPResponse, UnsafeRawBufferPointer) -> Bool
+        _ call: Call, by signer: Credentials?, into sink: (HTTPResponse, UnsafeRawBufferPointer) -> Bool
     ) throws(StorageError) -> (response: HTTPResponse, refusal: [UInt8]?) {
-        let request = try signed(call)
+        let request = signed(call, by: signer)
         var status = 0
         var head = HTTPResponse(status: 0)
         var refusal: [UInt8] = []
@@ -100,7 +123,7 @@ package final class S3Service: Sendable {
         }
     }
 
-    private func signed(_ call: Call) throws(StorageError) -> HTTPRequest {
+    private func signed(_ call: Call, by signer: Credentials?) -> HTTPRequest {
         let region = region(of: call.bucket)
         let place = endpoint(in: region).place(bucket: call.bucket, key: call.key?.string)
         let hash = call.body.map { $0.withUnsafeBytes { Hex.string(Digest.sha256($0)) } } ?? Self.emptyHash
@@ -108,7 +131,7 @@ package final class S3Service: Sendable {
             for: .init(
                 method: call.method.rawValue, host: place.host, path: place.path, query: call.query,
                 headers: call.headers, bodyHash: hash),
-            by: try credentials.credentials(), region: region, date: Dates.signing())
+            by: signer, region: region, date: Dates.signing())
         let query = call.query.isEmpty ? "" : "?" + SignatureV4.queryString(call.query)
         return HTTPRequest(
             call.method, "\(endpoint.scheme)://\(place.host)\(place.path)\(query)", headers: headers, body: call.body)

@@ -70,7 +70,7 @@ class Contender:
 
 def compare(contenders, goals=None, rounds=None):
     """Runs all in alternation; the first is objfs. `goals` maps a peer's name to the ratio that is wanted."""
-    for _ in range(rounds or ROUNDS):
+    for _ in range(rounds if rounds is not None else ROUNDS):
         for contender in contenders:
             contender.run()
     ours = contenders[0]

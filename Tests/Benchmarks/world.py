@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -86,6 +87,98 @@ def rclone_server(directory):
     return f"http://127.0.0.1:{port}"
 
 
+def ceph_server():
+    """Ceph's object gateway over a cluster of one disk in a folder; returns the URL of the service."""
+    home, port = folder("ceph"), free_port()
+    first, second = free_port(), free_port()
+    for name in ("mon", "osd", "rgw", "run", "log"):
+        folder("ceph", name)
+    cluster, number = f"[v2:127.0.0.1:{first},v1:127.0.0.1:{second}]", "6b1c9a7e-0d3f-4c52-9f5e-2a8d7c1b4e90"
+    with open(f"{home}/ceph.conf", "w") as file:
+        file.write(f"""[global]
+fsid = {number}
+mon host = {cluster}
+auth cluster required = none
+auth service required = none
+auth client required = none
+osd pool default size = 1
+osd pool default min size = 1
+osd pool default pg num = 4
+osd pool default pgp num = 4
+mon allow pool size one = true
+mon max pg per osd = 1000
+osd crush chooseleaf type = 0
+run dir = {home}/run
+admin socket = {home}/run/$name.asok
+pid file = {home}/run/$name.pid
+log file = {home}/log/$name.log
+[mon]
+mon data = {home}/mon
+[osd]
+osd data = {home}/osd
+osd objectstore = bluestore
+bluestore block size = 42949672960
+[client.rgw.a]
+rgw data = {home}/rgw
+ms mon client mode = crc secure
+rgw frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
+""")
+    conf = ["-c", f"{home}/ceph.conf"]
+
+    def run(*words):
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    run("monmaptool", "--create", "--fsid", number, "--addv", "a", cluster, f"{home}/monmap")
+    run("ceph-mon", *conf, "-i", "a", "--mkfs", "--monmap", f"{home}/monmap")
+    start(["ceph-mon", *conf, "-f", "-i", "a"])
+    run("ceph", *conf, "osd", "new", number)
+    run("ceph-osd", *conf, "-i", "0", "--mkfs", "--osd-uuid", number)
+    start(["ceph-osd", *conf, "-f", "-i", "0"])
+    start(["radosgw", *conf, "-f", "-n", "client.rgw.a", "--setuser", "root", "--setgroup", "root"])
+    run("radosgw-admin", *conf, "-n", "client.rgw.a", "user", "create", "--uid=t", "--display-name=t",
+        f"--access-key={KEYS[0]}", f"--secret-key={KEYS[1]}")
+    wait_for_port(port, 120)
+    return f"http://127.0.0.1:{port}"
+
+
+class Meter:
+    """Stands before a service, and counts the bytes and the requests that it is sent."""
+
+    def __init__(self, endpoint):
+        self.target = ("127.0.0.1", int(endpoint.rsplit(":", 1)[1]))
+        self.sent = self.requests = 0
+        self.lock = threading.Lock()
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def _accept(self, listener):
+        while True:
+            client = listener.accept()[0]
+            server = socket.create_connection(self.target)
+            for ends in ((client, server, True), (server, client, False)):
+                for end in ends[:2]:
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self._pass, args=ends, daemon=True).start()
+
+    def _pass(self, source, target, counts):
+        try:
+            while data := source.recv(1 << 18):
+                if counts:
+                    with self.lock:
+                        self.sent += len(data)
+                        # A request has one such line, and the bytes of files here have none.
+                        self.requests += data.count(b" HTTP/1.1\r\n")
+                target.sendall(data)
+        except OSError:
+            pass
+        for end in (source, target):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
 def _listing(directory, bucket):
     """What a service would answer to a listing of a bucket of plain files, with nginx's own ETags."""
     contents = ""
@@ -120,6 +213,10 @@ def far_server(directory):
     start([sys.executable, os.path.join(os.path.dirname(__file__), "far.py"), str(port), directory])
     wait_for_port(port)
     return f"http://127.0.0.1:{port}"
+
+
+def make_bucket(endpoint, name):
+    subprocess.run([OBJFS, "mkdir", f"s3://{name}"], env=aws_environment(endpoint), check=True)
 
 
 def _mounted(point, process=None):

@@ -26,6 +26,33 @@ import Testing
 
 /// How a mount in the background ends.
 @Suite(.serialized) struct DaemonTests {
+    @Test func `W1: objfs umount returns when all is in the store and the daemon has ended`() throws {
+        let folder = TemporaryFolder()
+        folder.makeFolder("bucket")
+        let point = folder.makeFolder("mount")
+        let home = ["HOME": folder.path]
+        for round in 1...3 {
+            #expect(try Program.objfs(["mount", folder.path + "/bucket", point], environment: home).status == 0)
+            defer { _ = try? Program.run(["fusermount3", "-uz", point]) }
+            // Bytes written through a map after the descriptor is closed are asked for by nobody but the kernel.
+            let script = """
+                import mmap, os, sys
+                file = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR)
+                os.ftruncate(file, 48 << 20)
+                view = mmap.mmap(file, 48 << 20)
+                os.close(file)
+                view[:] = b'\(round)' * (48 << 20)
+                """
+            #expect(try Program.run(["python3", "-c", script, point + "/large"]).status == 0)
+            let unmounted = try Program.objfs(["umount", point], environment: home)
+            #expect(unmounted.status == 0, "\(unmounted.standardError)")
+            let left = try Program.run(["pgrep", "-f", "mount --foreground.* \(point)$"])
+            #expect(left.status == 1, "the daemon has not ended")
+            let stored = TemporaryFolder.bytes(of: folder.path + "/bucket/large")
+            #expect(stored.count == 48 << 20 && stored.last == UInt8(0x30 + round) && stored.first == stored.last)
+        }
+    }
+
     @Test(arguments: ["KILL", "TERM", "INT", "HUP"])
     func `a daemon that is ended by a signal leaves no dead mount point`(signal: String) throws {
         let folder = TemporaryFolder()

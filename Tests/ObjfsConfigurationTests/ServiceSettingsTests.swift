@@ -127,6 +127,51 @@ struct NoTransport: HTTPTransport {
         #expect(try refreshing.credentials()?.accessKey == "2")
     }
 
+    @Test func `U1: credentials that are good for a minute are not got anew for each request`() throws {
+        let source = Source()
+        let now = Monitor(Int64(3540))
+        let refreshing = RefreshingCredentials(source) { Timestamp(seconds: now.withLock { $0 }) }
+        for _ in 0..<10 { _ = try refreshing.credentials() }
+        #expect(source.state.withLock { $0.count } == 1)
+        now.withLock { $0 = 3580 }
+        #expect(try refreshing.credentials()?.accessKey == "2")
+    }
+
+    @Test func `U1: credentials that the service refuses are got anew, once for all`() throws {
+        let source = Source()
+        let now = Monitor(Int64(0))
+        let refreshing = RefreshingCredentials(source) { Timestamp(seconds: now.withLock { $0 }) }
+        let first = try #require(try refreshing.credentials())
+        let threads = (0..<16).compactMap { _ in
+            Thread.start("asks") {
+                #expect((try? refreshing.credentials(insteadOf: first))?.accessKey == "2")
+            }
+        }
+        for thread in threads { thread.join() }
+        #expect(source.state.withLock { $0.count } == 2)
+        #expect(try refreshing.credentials()?.accessKey == "2")
+    }
+
+    @Test func `a source that has no others is not asked again at once`() throws {
+        final class Same: CredentialSource {
+            let name = "the test"
+            let count = Monitor(0)
+            func credentials() throws(StorageError) -> Credentials? {
+                count.withLock { $0 += 1 }
+                return Credentials(accessKey: "same", secretKey: "s")
+            }
+        }
+        let source = Same()
+        let now = Monitor(Int64(0))
+        let refreshing = RefreshingCredentials(source) { Timestamp(seconds: now.withLock { $0 }) }
+        let same = try #require(try refreshing.credentials())
+        for _ in 0..<5 { #expect(try refreshing.credentials(insteadOf: same) == nil) }
+        #expect(source.count.withLock { $0 } == 2)
+        now.withLock { $0 = 20 }
+        #expect(try refreshing.credentials(insteadOf: same) == nil)
+        #expect(source.count.withLock { $0 } == 3)
+    }
+
     @Test func `what is still good serves while new ones can't be had`() throws {
         let source = Source()
         let now = Monitor(Int64(0))

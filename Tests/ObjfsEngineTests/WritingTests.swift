@@ -84,6 +84,20 @@ import VFS
         #expect(files.mount.counter.counts.bytesRead <= 200)
     }
 
+    @Test func `W4: appending sends what was appended, and nothing else`() throws {
+        let text = String(repeating: "0123456789", count: 1000)
+        let files = try WritableStore(["large": text])
+        for round in 1...3 {
+            files.mount.counter.reset()
+            let handle = try files.open("large", [.writing, .appending])
+            try files.write(handle, "tail", at: Int64(10_000 + (round - 1) * 4))
+            try files.close(handle)
+            #expect(files.stored("large") == text + String(repeating: "tail", count: round))
+            #expect(files.mount.counter.counts.bytesWritten == 4)
+            #expect(files.mount.counter.counts.bytesRead == 0)
+        }
+    }
+
     @Test func `W5: a reader elsewhere sees the old object until the new one is whole`() throws {
         let files = try WritableStore(["a": "old"])
         let handle = try files.open("a", [.writing, .truncating])

@@ -18,7 +18,7 @@ apt=(-qq -o "Dir::Etc::sourcelist=$(ls "$scratch"/debian.*)" -o Dir::Etc::source
 apt-get "${apt[@]}" update && apt-get "${apt[@]}" source --download-only fuse3 2> /dev/null
 tar xf fuse3_*.orig.tar.?z
 source=$(find . -name test_syscalls.c | head -1)
-: > "$(dirname "$source")/fuse_config.h"
+echo '#define HAVE_COPY_FILE_RANGE 1' > "$(dirname "$source")/fuse_config.h"
 gcc -O1 -w -D_GNU_SOURCE -I "$(dirname "$source")" -o test_syscalls "$source" || echo "FAILED to build test_syscalls"
 mkdir -p "$folder/calls"
 ./test_syscalls "$folder/calls" > calls.log 2>&1

@@ -2,17 +2,20 @@
 
 usage: model.py MOUNT PLAIN ENDPOINT BUCKET SEED STEPS
 
-After each operation that was acknowledged, the bucket has what the plain folder has. The operations of a run that
-fails are printed with their seed.
+Some of the operations are another client's, which are seen when the mount's metadata has had its time: a quarter of a
+second. After each operation that was acknowledged, the bucket has what the plain folder has. Of a run that fails, the
+seed is printed, and the shortest part of it that fails as well.
 """
+import itertools
 import os
 import random
-import shutil
 import stat
 import sys
+import time
 
 import boto3
 
+TTL = 0.25
 NAMES = ["a", "b", "c", "d", "d/a", "d/b", "d/e", "d/e/a", "x", "x/a"]
 
 
@@ -37,6 +40,7 @@ def operations(random):
                 ("symlink", path, other),
                 ("temporary", path, random.randbytes(size)),
                 ("held", path, random.randbytes(size)),
+                random.choice([("foreign put", path, random.randbytes(size)), ("foreign delete", path)]),
             ]
         )
 
@@ -114,42 +118,112 @@ def picture(root):
     return seen
 
 
-def bucket(client, name):
-    """The objects of the bucket as files."""
-    seen = {}
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
-        for item in page.get("Contents", []):
+class Other:
+    """Another client of the bucket, which sees the objects whose keys begin with a prefix."""
+
+    def __init__(self, endpoint, name, prefix):
+        self.client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
+        self.name, self.prefix = name, prefix
+
+    def objects(self):
+        """The objects as files."""
+        seen = {}
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=self.prefix)
+        for item in itertools.chain.from_iterable(page.get("Contents", []) for page in pages):
             if not item["Key"].endswith("/"):
-                seen[item["Key"]] = client.get_object(Bucket=name, Key=item["Key"])["Body"].read()
-    return seen
+                body = self.client.get_object(Bucket=self.name, Key=item["Key"])["Body"]
+                seen[item["Key"][len(self.prefix):]] = body.read()
+        return seen
+
+    def perform(self, operation, plain):
+        """Puts or deletes an object, and does the same to the plain folder, where that is possible."""
+        name, path, *rest = operation
+        full = os.path.join(plain, path)
+        # A key does not follow links.
+        folder = os.path.dirname(full)
+        if not os.path.isdir(folder) or os.path.realpath(folder) != folder or os.path.isdir(full):
+            return
+        if os.path.lexists(full):
+            # An object that is put carries nothing that the one before it did.
+            os.unlink(full)
+        elif name == "foreign delete":
+            return
+        if name == "foreign put":
+            with open(full, "wb") as file:
+                file.write(rest[0])
+            self.client.put_object(Bucket=self.name, Key=self.prefix + path, Body=rest[0])
+        else:
+            self.client.delete_object(Bucket=self.name, Key=self.prefix + path)
+        time.sleep(TTL * 1.2)
 
 
-def main():
-    mount, plain, endpoint, name, seed, steps = sys.argv[1:]
-    source = random.Random(int(seed))
-    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
-    os.umask(0o022)
-    done = []
-    for step, operation in zip(range(int(steps)), operations(source)):
-        done.append(operation[:2])
-        expected, actual = perform(plain, operation), perform(mount, operation)
-        where = f"seed {seed} step {step} {operation[:2]}"
-        # Which of two reasons is told first is the file system's choice.
-        assert bool(expected) == bool(actual), f"{where}: errno {actual}, expected {expected}; {done[-12:]}"
-        left, right = picture(mount), picture(plain)
+def run(mount, plain, other, steps):
+    """What is wrong after some operations on empty folders; None if nothing is."""
+    for folder in (mount, plain):
+        os.makedirs(folder)
+    for step, operation in enumerate(steps):
+        where = f"step {step} {operation[:2]}"
+        if operation[0].startswith("foreign"):
+            other.perform(operation, plain)
+        else:
+            expected, actual = perform(plain, operation), perform(mount, operation)
+            # Which of two reasons is told first is the file system's choice.
+            if bool(expected) != bool(actual):
+                return f"{where}: errno {actual}, expected {expected}"
+        try:
+            left, right = picture(mount), picture(plain)
+        except OSError as error:
+            return f"{where}: {error}"
         if left != right:
             wrong = [key for key in left.keys() | right.keys() if left.get(key) != right.get(key)]
             short = {key: (str(left.get(key))[:80], str(right.get(key))[:80]) for key in wrong}
-            sys.exit(f"{where}: mount and folder differ: {short}; {done[-12:]}")
-        if step % 10 == 0 or step + 1 == int(steps):
-            stored = bucket(client, name)
+            return f"{where}: mount and folder differ: {short}"
+        if step % 10 == 0 or step + 1 == len(steps):
+            stored = other.objects()
             shown = {
                 key: value[1].encode() if value[0] == "link" else value[2]
                 for key, value in right.items()
                 if value[0] != "folder"
             }
-            assert stored == shown, f"{where}: the bucket has {sorted(stored)} and not {sorted(shown)}; {done[-12:]}"
-    print(f"seed {seed}: {steps} operations, all the same")
+            if stored != shown:
+                return f"{where}: the bucket has {sorted(stored)} and not {sorted(shown)}"
+    return None
+
+
+def shortest(steps, fails, seconds=300):
+    """Leaves out operations, in ever smaller pieces, as long as what is left still fails."""
+    deadline = time.monotonic() + seconds
+    size = len(steps) // 2
+    while size and time.monotonic() < deadline:
+        start = 0
+        while start < len(steps) and time.monotonic() < deadline:
+            shorter = steps[:start] + steps[start + size:]
+            if shorter and fails(shorter):
+                steps = shorter
+            else:
+                start += size
+        size //= 2
+    return steps
+
+
+def main():
+    mount, plain, endpoint, name, seed, steps = sys.argv[1:]
+    plain = os.path.realpath(plain)
+    os.umask(0o022)
+    numbers = itertools.count()
+
+    def attempt(steps):
+        number = next(numbers)
+        other = Other(endpoint, name, f"{number}/")
+        return run(f"{mount}/{number}", f"{plain}/{number}", other, steps)
+
+    steps = list(itertools.islice(operations(random.Random(int(seed))), int(steps)))
+    failure = attempt(steps)
+    if failure:
+        steps = shortest(steps, attempt)
+        short = "\n".join(f"  {operation[:2]} {str(operation[2:])[:60]}" for operation in steps)
+        sys.exit(f"seed {seed}: {attempt(steps) or failure}\n{short}")
+    print(f"seed {seed}: {len(steps)} operations, all the same")
 
 
 main()

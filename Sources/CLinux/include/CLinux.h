@@ -49,6 +49,9 @@ int clinux_punch_hole(int descriptor, long offset, long count);
 // prlimit(2) with RLIMIT_AS: limits the address space of another process.
 int clinux_limit_memory(int pid, unsigned long bytes);
 
+// pidfd_open(2): a descriptor that is readable when the process has ended, or -1 with errno.
+int clinux_open_process(int pid);
+
 // unshare(2) and mount(2): shows the folder `from` at the folder `to` as well, to this process and what it starts only.
 // Who is not root becomes the only user of a namespace of its own. Returns 0, or -1 with errno.
 int clinux_private_mount(const char *from, const char *to);

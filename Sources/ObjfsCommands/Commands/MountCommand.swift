@@ -203,19 +203,23 @@ struct MountCommand: ParsableCommand {
         } catch {
             throw MountError("\(directory): \(error.description)", hint: "objfs doctor tells what this user may mount")
         }
-        if let store = bucketStore(source) { tidyJournal(store) }
+        tidyJournal(source)
         if let execRoot { ShimService(root: ShimRoot(path: execRoot), patience: execPatience).watch(session) }
         session.run(handlesSignals: true)
     }
 
-    private func bucketStore(_ source: EngineSource) -> (any ObjectStore)? {
-        if case .bucket(let store) = source { store } else { nil }
+    /// Whether what was left behind was to go into what is mounted now.
+    private func isOf(_ source: EngineSource, _ file: LeftBehind) -> Bool {
+        switch source {
+        case .bucket(let store): file.store == store.name
+        case .account: file.store.hasPrefix("s3://")
+        }
     }
 
     /// Tells of what earlier mounts left behind, and ends the uploads that were begun for it.
-    private func tidyJournal(_ store: any ObjectStore) {
+    private func tidyJournal(_ source: EngineSource) {
         guard !readOnly, let root = journal ?? CacheFolder.journal else { return }
-        let files = LeftBehind.all(in: root).filter { $0.store == store.name }
+        let files = LeftBehind.all(in: root).filter { isOf(source, $0) }
         let count = files.count { !$0.isDiscarded }
         if count > 0 { Messages.warn("mount: \(count) files were written and not stored: see objfs recover") }
         let uploads = files.filter { $0.mayHaveUpload }
@@ -223,9 +227,9 @@ struct MountCommand: ParsableCommand {
         Thread.start("objfs-tidy") {
             for file in uploads {
                 do throws(StorageError) {
-                    try file.abort(in: store)
+                    try file.abort(in: stores.store(of: file))
                 } catch {
-                    Messages.warn("mount: \(store.name)/\(file.key): the upload is not ended: \(error.message)")
+                    Messages.warn("mount: \(file.url): the upload is not ended: \(error.message)")
                 }
             }
         }?.detach()

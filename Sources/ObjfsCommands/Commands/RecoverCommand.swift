@@ -86,7 +86,7 @@ struct RecoverCommand: ParsableCommand {
 
 extension StoreArguments {
     /// The store that a file was to be written to.
-    fileprivate func store(of file: LeftBehind) throws(StorageError) -> any ObjectStore {
+    func store(of file: LeftBehind) throws(StorageError) -> any ObjectStore {
         let url = try ObjectURL(file.store)
         let bucket = try factory.store(url)
         return url.key.isEmpty ? bucket : PrefixedStore(bucket, prefix: url.key)
@@ -94,7 +94,8 @@ extension StoreArguments {
 }
 
 extension LeftBehind {
-    fileprivate var url: String { "\(store)/\(key)" }
+    /// The URL of the object that it was to be.
+    var url: String { "\(store)/\(key)" }
 
     fileprivate var line: String {
         let reason = failure.map { ": \($0)" } ?? ""

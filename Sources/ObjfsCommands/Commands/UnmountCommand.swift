@@ -1,4 +1,5 @@
 import ArgumentParser
+import ObjfsEngine
 import ObjfsMount
 
 /// `objfs umount`: unmounts a bucket.
@@ -10,10 +11,16 @@ struct UnmountCommand: ParsableCommand {
     var directory: String
 
     func run() throws {
-        do {
-            try Unmount.unmount(directory)
+        let journal: String?
+        do throws(MountError) {
+            journal = try Unmount.unmountAndWait(directory)
         } catch {
             throw Failure(.impossible, "umount: \(directory): \(error.message)", hint: error.hint)
         }
+        let left = journal.map { LeftBehind.count(in: $0) } ?? 0
+        guard left > 0 else { return }
+        throw Failure(
+            .notUploaded, "umount: \(directory): it is unmounted, and \(left) of its files were not stored",
+            hint: "objfs recover lists what was kept of them")
     }
 }

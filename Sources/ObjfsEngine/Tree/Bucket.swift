@@ -13,6 +13,14 @@ final class Bucket: Sendable {
     private let retired = Mutex<Set<Version>>([])
     private let changes = Mutex(Changes())
     private let lacksPartCopies = Atomic(false)
+    private let permission = Mutex(Permission())
+
+    /// Where the store was seen to take objects, and where not.
+    private struct Permission {
+        var wasGranted = false
+        /// Folders, by their prefix, in which an object was refused.
+        var refused: Set<ObjectKey> = []
+    }
 
     private struct Version: Hashable {
         let key: ObjectKey
@@ -25,8 +33,8 @@ final class Bucket: Sendable {
         var files: [ObjectKey: LiveFile] = [:]
         /// Folders, by their prefix, that were there and may have nothing in them by now.
         var folders: Set<ObjectKey> = []
-        /// What the markers of folders carry.
-        var metadata: [ObjectKey: FileMetadata] = [:]
+        /// What the markers of folders carry, and when that was learned.
+        var metadata: [ObjectKey: (carried: FileMetadata, learned: ContinuousClock.Instant)] = [:]
     }
 
     init(name: String, store: any ObjectStore, options: EngineOptions) {
@@ -63,6 +71,29 @@ final class Bucket: Sendable {
     /// Whether the store said that it can't copy parts.
     var copiesNoParts: Bool { lacksPartCopies.load(ordering: .relaxed) }
     func noteNoPartCopies() { lacksPartCopies.store(true, ordering: .relaxed) }
+
+    // MARK: What may be written
+
+    /// Whether it is worth asking, before a file is written, if the store will take it.
+    func mayRefuse(_ key: ObjectKey) -> Bool {
+        permission.withLock { !$0.wasGranted || $0.refused.contains(key.folder) }
+    }
+
+    /// Notes that the store took an object.
+    func noteGranted(_ key: ObjectKey) {
+        permission.withLock { permission in
+            permission.wasGranted = true
+            if !permission.refused.isEmpty { permission.refused.remove(key.folder) }
+        }
+    }
+
+    /// Notes that the store refused an object.
+    func noteRefused(_ key: ObjectKey) {
+        permission.withLock { permission in
+            if permission.refused.count >= 1000 { permission.refused.removeAll() }
+            permission.refused.insert(key.folder)
+        }
+    }
 
     // MARK: Files that were changed here
 
@@ -126,12 +157,19 @@ final class Bucket: Sendable {
     }
 
     /// What the marker of a folder carries, if it was asked for.
-    func metadata(ofFolder prefix: String) -> FileMetadata? { changes.withLock { $0.metadata[ObjectKey(prefix)] } }
+    func metadata(ofFolder prefix: String) -> FileMetadata? {
+        changes.withLock { $0.metadata[ObjectKey(prefix)]?.carried }
+    }
+
+    /// Whether what the marker of a folder carries was learned a short while ago.
+    func knowsMetadata(ofFolder prefix: String, notOlderThan age: Duration) -> Bool {
+        changes.withLock { ($0.metadata[ObjectKey(prefix)]?.learned).map { $0 + age > .now } ?? false }
+    }
 
     func note(_ metadata: FileMetadata, ofFolder prefix: String) {
         changes.withLock { changes in
             if changes.metadata.count >= 100_000 { changes.metadata.removeAll() }
-            changes.metadata[ObjectKey(prefix)] = metadata
+            changes.metadata[ObjectKey(prefix)] = (metadata, .now)
         }
     }
 

@@ -25,13 +25,13 @@ extension Engine {
     }
 
     /// Asks what an object carries; `nil` if it is not that version any more, or may not be asked.
-    private func asked(_ object: ObjectVersion) throws(StorageError) -> ObjectInfo? {
+    func asked(_ object: ObjectVersion) throws(StorageError) -> ObjectInfo? {
         do throws(StorageError) {
             let info = try object.bucket.store.info(object.key)
             guard info.etag == object.info.etag else { return nil }
             let attributes = info.attributes ?? ObjectAttributes()
             // Remembered under the time that listings tell, which may be finer.
-            object.bucket.attributes.remember(object.carrying(attributes).info)
+            object.bucket.attributes.remember(object.carrying(attributes).info, isListed: true)
             if attributes.metadata["mode"] == nil { object.bucket.attributes.notePlain(object.key.folder) }
             return info
         } catch {
@@ -46,7 +46,7 @@ extension Engine {
         let objects = names.compactMap { listed -> ObjectVersion? in
             guard case .object(let info) = listed.found, info.attributes == nil else { return nil }
             return ObjectVersion(bucket: folder.bucket, info: info)
-        }.filter { folder.bucket.attributes.attributes(of: $0.info) == nil }
+        }.filter { folder.bucket.attributes.attributes(of: $0.info) == nil && !isKnownHere($0) }
         let key = ObjectKey(folder.prefix)
         if let newest = objects.max(by: { $0.info.modified < $1.info.modified }),
             folder.bucket.attributes.isAttributed(key) == nil
@@ -57,11 +57,17 @@ extension Engine {
         let folders = names.compactMap { listed -> Folder? in
             guard case .folder = listed.found else { return nil }
             let prefix = folder.prefix + listed.name + "/"
-            guard folder.bucket.metadata(ofFolder: prefix) == nil else { return nil }
+            guard !folder.bucket.knowsMetadata(ofFolder: prefix, notOlderThan: options.metadataTTL) else { return nil }
             return Folder(bucket: folder.bucket, prefix: prefix)
         }
         let unknown = objects.filter { folder.bucket.attributes.attributes(of: $0.info) == nil }
         try askTogether(unknown.map(Question.object) + folders.map(Question.folder))
+    }
+
+    /// Whether an object is a file that was changed here, and carries what is known of that.
+    private func isKnownHere(_ object: ObjectVersion) -> Bool {
+        guard let file = object.bucket.file(object.key), file.stands(for: object.info) else { return false }
+        return !file.mayCarryOther(than: object.info)
     }
 
     /// Something whose metadata is asked for.
@@ -72,7 +78,11 @@ extension Engine {
 
     private func ask(_ question: Question) throws(StorageError) {
         switch question {
-        case .object(let object): _ = try asked(object)
+        case .object(let object):
+            guard let info = try asked(object), let file = object.bucket.file(object.key),
+                file.stands(for: object.info)
+            else { return }
+            if !file.take(info.attributes ?? ObjectAttributes(), listed: object.info) { object.bucket.drop(file) }
         case .folder(let folder): try describe(folder, alone: true)
         }
     }

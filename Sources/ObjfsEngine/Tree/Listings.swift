@@ -37,7 +37,7 @@ final class Listings: Sendable {
     fileprivate struct Folder {
         /// In the order of their keys, and apart from one another.
         var extents: [Extent] = []
-        /// How often a single name was asked for, since when.
+        /// How often a single name was asked for and found, since when.
         var questions = 0
         var since: ContinuousClock.Instant = .now
     }
@@ -56,9 +56,9 @@ final class Listings: Sendable {
         self.absenceTTL = absenceTTL
     }
 
-    /// Whether many single names of a folder were asked for lately.
+    /// Whether many single names of a folder were asked for lately, and found.
     func isBusy(_ folder: String) -> Bool {
-        state.withLock { ($0.folders[ObjectKey(folder)]?.questions ?? 0) > 8 }
+        state.withLock { ($0.folders[ObjectKey(folder)]?.questions ?? 0) >= 8 }
     }
 
     /// Forgets what is known of the folder that a key is in; a marker is in the folder above its own.
@@ -88,11 +88,14 @@ extension Listings {
         let key = folder + name
         if let finding = remembered(key, in: folder) { return finding }
         if stem == nil, let extent = try scan(from: name, in: folder), let found = answer(key, [extent]) {
+            if found.found != nil { countFound(in: folder) }
             return found
         }
         do throws(StorageError) {
             var finding = try ask(key, in: folder, stem: stem)
             finding.isAlone = true
+            // Names that are not there yet are asked for by who makes them: a page of others is of no use then.
+            if finding.found != nil, stem == nil { countFound(in: folder) }
             return finding
         } catch {
             guard error.code == .accessDenied else { throw error }
@@ -186,8 +189,20 @@ extension Listings {
 
     /// A page of names from one on, if many single names of the folder were asked for lately.
     private func scan(from name: String, in folder: String) throws(StorageError) -> Extent? {
+        guard isBusy(folder), let start = Self.justBefore(name) else { return nil }
+        let request = ListingRequest(prefix: folder, isDelimited: true, startAfter: ObjectKey(folder + start))
+        do throws(StorageError) {
+            return try fetch(request, from: folder + name, in: folder)
+        } catch {
+            // The question about the one name follows, and tells what is wrong.
+            return nil
+        }
+    }
+
+    /// Counts one more single name that was found.
+    private func countFound(in folder: String) {
         let now = ContinuousClock.now
-        let isBusy = state.withLock { state in
+        state.withLock { state in
             var known = state.folders[ObjectKey(folder)] ?? Folder()
             if known.since + max(ttl, .seconds(1)) < now {
                 known.questions = 0
@@ -195,15 +210,6 @@ extension Listings {
             }
             known.questions += 1
             state.folders[ObjectKey(folder)] = known
-            return known.questions > 8
-        }
-        guard isBusy, let start = Self.justBefore(name) else { return nil }
-        let request = ListingRequest(prefix: folder, isDelimited: true, startAfter: ObjectKey(folder + start))
-        do throws(StorageError) {
-            return try fetch(request, from: folder + name, in: folder)
-        } catch {
-            // The question about the one name follows, and tells what is wrong.
-            return nil
         }
     }
 

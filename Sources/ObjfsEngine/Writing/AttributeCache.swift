@@ -6,11 +6,18 @@ final class AttributeCache: Sendable {
     private struct Version: Hashable {
         let key: ObjectKey
         let etag: ETag
-        let modified: Timestamp
+    }
+
+    private struct Carried {
+        let attributes: ObjectAttributes
+        /// When the store says that they were written: another time means that they may be others by now.
+        var modified: Timestamp
+        /// Whether that is what listings say, which may be finer than the answer to a write.
+        var isListed: Bool
     }
 
     private struct State {
-        var known: [Version: ObjectAttributes] = [:]
+        var known: [Version: Carried] = [:]
         /// Whether the objects of a folder carry what file systems write, by its prefix.
         var folders: [ObjectKey: Bool] = [:]
     }
@@ -21,16 +28,26 @@ final class AttributeCache: Sendable {
     /// What a version carries, if it is known.
     func attributes(of object: ObjectInfo) -> ObjectAttributes? {
         if let attributes = object.attributes { return attributes }
-        let version = Version(key: object.key, etag: object.etag, modified: object.modified)
-        return state.withLock { $0.known[version] }
+        let version = Version(key: object.key, etag: object.etag)
+        return state.withLock { state in
+            guard let carried = state.known[version] else { return nil }
+            if carried.modified == object.modified { return carried.attributes }
+            guard !carried.isListed, object.modified.isAlmost(carried.modified) else { return nil }
+            state.known[version]?.modified = object.modified
+            state.known[version]?.isListed = true
+            return carried.attributes
+        }
     }
 
     /// Remembers what the store said.
-    func remember(_ object: ObjectInfo) {
+    ///
+    /// - Parameter isListed: Whether the time of the object is that of a listing.
+    func remember(_ object: ObjectInfo, isListed: Bool) {
         guard let attributes = object.attributes else { return }
         state.withLock { state in
             if state.known.count >= Self.limit { state.known.removeAll() }
-            state.known[Version(key: object.key, etag: object.etag, modified: object.modified)] = attributes
+            state.known[Version(key: object.key, etag: object.etag)] = Carried(
+                attributes: attributes, modified: object.modified, isListed: isListed)
             if attributes.metadata["mode"] != nil { state.folders[object.key.folder] = true }
         }
     }
@@ -44,6 +61,14 @@ final class AttributeCache: Sendable {
             if state.folders.count >= Self.limit { state.folders.removeAll() }
             if state.folders[folder] == nil { state.folders[folder] = false }
         }
+    }
+}
+
+extension Timestamp {
+    /// Whether two times may be the same in a listing and in the answer to a write, which tells whole seconds.
+    func isAlmost(_ other: Timestamp) -> Bool {
+        let (distance, overflow) = nanoseconds.subtractingReportingOverflow(other.nanoseconds)
+        return !overflow && distance.magnitude <= 2_000_000_000
     }
 }
 

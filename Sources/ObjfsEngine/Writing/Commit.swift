@@ -129,6 +129,7 @@ struct Commit {
     private func writeParts(_ size: Int64, _ sender: PartSender) throws(StorageError) -> ObjectInfo {
         let (upload, begun) = try sender.upload()
         let parts = try send(size, sender, upload)
+        try checkSource()
         let info = try conditionally { (condition) throws(StorageError) in
             try store.complete(upload, parts, condition: condition)
         }
@@ -137,10 +138,18 @@ struct Commit {
         return try store.copy(key, ifVersion: info.etag, to: key, attributes: attributes)
     }
 
+    /// Looks whether parts that were copied from another object are of the version that was meant.
+    ///
+    /// Some services ignore that condition of a copy. For the object itself the look before the end does the same.
+    private func checkSource() throws(StorageError) {
+        guard let base = draft.state.withLock({ $0.base }), base.key != key, !draft.bucket.copiesNoParts else { return }
+        guard try store.info(base.key).etag == base.info.etag else { throw .changed() }
+    }
+
     /// A stretch of the object that becomes one part.
     private enum Step {
         case done(UploadedPart)
-        case send(Int)
+        case send(Int, Range<Int64>)
         case copy(Int, Range<Int64>)
     }
 
@@ -154,7 +163,7 @@ struct Commit {
                 let hasFailed = results.withLock { $0.failure != nil }
                 let result = Result { () throws(StorageError) in
                     guard !hasFailed else { throw StorageError(.cancelled, "another part failed") }
-                    return try part(step, size, sender, upload)
+                    return try part(step, sender, upload)
                 }
                 results.update { state in
                     state.open -= 1
@@ -171,41 +180,54 @@ struct Commit {
     }
 
     private func part(
-        _ step: Step, _ size: Int64, _ sender: PartSender, _ upload: Upload
+        _ step: Step, _ sender: PartSender, _ upload: Upload
     ) throws(StorageError) -> UploadedPart {
         switch step {
         case .done(let part): return part
-        case .send(let index): return try sender.send(index, size: size)
+        case .send(let index, let range): return try sender.send(index, range)
         case .copy(let index, let range):
             guard let base = draft.state.withLock({ $0.base }) else {
-                return try sender.send(index, size: size)
+                throw StorageError(.unsupported, "there is nothing to copy from")
             }
             return try store.copyPart(
                 index + 1, of: upload, from: base.key, range: range, ifVersion: base.info.etag)
         }
     }
 
+    /// How much one request copies: several at a time are faster than a large one.
+    private var largestCopy: Int64 { min(store.uploadLimits.largestPart, 1 << 30) }
+
     private func plan(_ size: Int64) -> [Step] {
         let cells = draft.grid.ranges(of: size)
+        let copies = !draft.bucket.copiesNoParts
         return draft.state.withLock { state in
             var steps: [Step] = []
             for (index, range) in cells.enumerated() {
                 if case .sent(let part) = state.streamed.parts[index], part.size == Int64(range.count) {
                     steps.append(.done(part))
-                } else if state.isOfBase(range), !draft.bucket.copiesNoParts {
-                    if case .copy(let first, let run) = steps.last, run.upperBound == range.lowerBound,
-                        range.upperBound - run.lowerBound <= store.uploadLimits.largestPart
-                    {
-                        steps[steps.count - 1] = .copy(first, run.lowerBound..<range.upperBound)
-                    } else {
-                        steps.append(.copy(index, range))
-                    }
+                    continue
+                }
+                let kept = copies ? state.startOfBase(in: range) : range.lowerBound
+                if kept == range.upperBound {
+                    if !extend(&steps, by: range) { steps.append(.copy(index, range)) }
+                } else if index == cells.count - 1, extend(&steps, by: range.lowerBound..<kept) {
+                    // The last part may be as short as it likes: what was appended is all that is sent.
+                    steps.append(.send(index, kept..<range.upperBound))
                 } else {
-                    steps.append(.send(index))
+                    steps.append(.send(index, range))
                 }
             }
             return steps
         }
+    }
+
+    /// Lets the copy that was planned last go on; `false` if the last step is none, or as large as can be.
+    private func extend(_ steps: inout [Step], by range: Range<Int64>) -> Bool {
+        guard !range.isEmpty, case .copy(let first, let run) = steps.last, run.upperBound == range.lowerBound,
+            range.upperBound - run.lowerBound <= largestCopy
+        else { return false }
+        steps[steps.count - 1] = .copy(first, run.lowerBound..<range.upperBound)
+        return true
     }
 
     /// Gives up what was sent of an upload that is of no use.
@@ -222,6 +244,11 @@ struct PartSender: Sendable {
     let budget: MemoryBudget
 
     private var store: any ObjectStore { draft.bucket.store }
+
+    /// Whether the upload of the draft was begun.
+    var hasUpload: Bool {
+        draft.state.withLock { if case .no = $0.streamed.begin { false } else { true } }
+    }
 
     /// The upload of the draft, begun if need be, and the attributes it was begun with.
     func upload() throws(StorageError) -> (Upload, ObjectAttributes) {
@@ -250,9 +277,8 @@ struct PartSender: Sendable {
 
     /// Sends one part, as it is now.
     ///
-    /// - Parameter size: Where the file ends.
-    func send(_ index: Int, size: Int64 = .max) throws(StorageError) -> UploadedPart {
-        let range = draft.grid.range(index).clamped(to: 0..<size)
+    /// - Parameter range: The bytes of the file that it has.
+    func send(_ index: Int, _ range: Range<Int64>) throws(StorageError) -> UploadedPart {
         let (upload, _) = try upload()
         draft.state.withLock { $0.streamed.parts[index] = .sending(isSpoilt: false) }
         do throws(StorageError) {
@@ -271,7 +297,7 @@ struct PartSender: Sendable {
     /// Sends a part while the file is still being written; a failure that will not pass is told to the writer.
     func sendAhead(_ index: Int) {
         do throws(StorageError) {
-            _ = try send(index)
+            _ = try send(index, draft.grid.range(index))
             freeDisk(draft.grid.range(index), index)
         } catch {
             // What the store lacks, the commit does without.

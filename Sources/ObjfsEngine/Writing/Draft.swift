@@ -91,10 +91,8 @@ final class Draft: Sendable {
             state.dirty.insert(contentsOf: range)
             state.since?.insert(contentsOf: range)
             state.generation += 1
-            if end > state.size {
-                state.size = end
-                try file.note(size: end)
-            }
+            // The log's line of the write tells the size as well.
+            state.size = max(state.size, end)
             state.streamed.spoil(range, state.grid)
             defer { state.position = end }
             return state.position == offset ? state.nextPart(at: end) : nil
@@ -298,9 +296,11 @@ extension Draft.State {
         return gap.lowerBound..<min(gap.upperBound, gap.lowerBound + limit)
     }
 
-    /// Whether some bytes are those of the base, at the same place.
-    func isOfBase(_ range: Range<Int64>) -> Bool {
-        base != nil && range.upperBound <= baseEnd && RangeSet(range).isDisjoint(dirty)
+    /// Up to where a stretch of the file has the bytes of the base, at the same place.
+    func startOfBase(in range: Range<Int64>) -> Int64 {
+        guard base != nil, dirty.range(at: range.lowerBound) == nil else { return range.lowerBound }
+        let end = min(range.upperBound, baseEnd, dirty.next(after: range.lowerBound) ?? .max)
+        return max(end, range.lowerBound)
     }
 
     /// Begins at the first part again, after the file was cut to nothing.

@@ -33,7 +33,10 @@ extension Engine {
                 _ = try? state.draft?.file.note(failure: error.message)
             }
             complaints.tell(operation, file.url, error)
-            guard error.code == .preconditionFailed || error.code == .changed else { throw Errno(error) }
+            if error.code == .accessDenied { file.bucket.noteRefused(file.key) }
+            // What a file was before is part of what it is to be: without that version it can't be stored.
+            let isGone = error.code == .notFound && file.state.withLock { $0.info != nil }
+            guard error.code == .preconditionFailed || error.code == .changed || isGone else { throw Errno(error) }
             file.bucket.listings.forget(file.key)
             throw isExclusive ? .fileExists : .staleNFSFileHandle
         }
@@ -74,21 +77,42 @@ extension Engine {
                 state.isMetadataDirty = false
             }
             state.info = info
+            state.listed = nil
             state.condition = .unchanged(info.etag)
             if let draft = state.draft, let base = draft.state.withLock({ $0.base }), base.info.etag != info.etag {
                 draft.state.withLock { $0.base = ObjectVersion(bucket: file.bucket, info: info) }
             }
         }
+        file.bucket.noteGranted(info.key)
         file.bucket.confirm(info)
-        file.bucket.attributes.remember(info)
+        file.bucket.attributes.remember(info, isListed: false)
         file.bucket.listings.forget(info.key)
     }
 
     /// Ends what cannot be stored: the file is again as the store has it, and the journal keeps what was written.
-    func giveUp(_ file: LiveFile) {
+    ///
+    /// Parts that were sent are of no use any more; where the store may be out of reach, the next mount ends the upload.
+    func giveUp(_ file: LiveFile, because reason: Errno) {
         guard let draft = file.takeDraft() else { return }
+        if reason != .ioError, reason != .timedOut {
+            PartSender(draft: draft, key: file.key, attributes: ObjectAttributes(), budget: budget).giveUp()
+        }
         try? draft.file.noteKept()
         complaints.tell("\(file.url): what was written is kept: objfs recover lists it (\(draft.file.path))")
+        file.state.update { state in
+            state.isMetadataDirty = false
+            state.written = nil
+        }
+        file.bucket.drop(file)
+    }
+}
+
+extension Engine {
+    /// Lets a file be again as the store has it.
+    func forgetDraft(of file: LiveFile) {
+        guard let draft = file.takeDraft() else { return }
+        PartSender(draft: draft, key: file.key, attributes: ObjectAttributes(), budget: budget).giveUp()
+        draft.file.discard()
         file.state.update { state in
             state.isMetadataDirty = false
             state.written = nil

@@ -24,7 +24,10 @@ extension Engine {
         let file = try liveFile(inode)
         guard try attributes(of: inode).size != size || size == 0 else { return }
         file.state.update { $0.writers += 1 }
-        defer { file.state.update { $0.writers -= 1 } }
+        defer {
+            file.state.update { $0.writers -= 1 }
+            file.settle()
+        }
         let hadDraft = file.state.withLock { $0.draft != nil }
         let draft = try file.draft(journal(), emptied: size == 0)
         if hadDraft || size > 0 { try draft.truncate(to: size) }
@@ -37,12 +40,10 @@ extension Engine {
         do throws(Errno) {
             try commit(file, "truncate")
         } catch {
-            giveUp(file)
+            // Who asked is told, and nothing was written that could be lost.
+            forgetDraft(of: file)
             throw error
         }
-        file.state.update { $0.writers -= 1 }
-        file.settle()
-        file.state.update { $0.writers += 1 }
     }
 
     private func setMetadata(of inode: Inode, _ change: AttributeChange) throws(Errno) {

@@ -11,6 +11,8 @@ extension Engine {
     ) throws(Errno) -> Entry {
         _ = try journal()
         let (above, key) = try place(name, in: parent)
+        // A folder's marker has one byte more.
+        guard key.string.utf8.count < FileName.longestKey else { throw .fileNameTooLong }
         guard try find(name, in: above, "mkdir") == nil else { throw .fileExists }
         let folder = Folder(bucket: above.bucket, prefix: key.string + "/")
         var metadata = FileMetadata()
@@ -56,7 +58,7 @@ extension Engine {
         }
         folder.bucket.listings.forget(key)
         let object = ObjectVersion(bucket: folder.bucket, info: info).carrying(attributes)
-        folder.bucket.attributes.remember(object.info)
+        folder.bucket.attributes.remember(object.info, isListed: false)
         let inode = inodes.unused()
         let file = folder.bucket.file(
             key, if: { $0.stands(for: info) },

@@ -110,6 +110,7 @@ extension Engine {
         replaced(file.bucket.move(file, to: copy.key))
         file.state.update { state in
             state.info = copy
+            state.listed = nil
             state.condition = .unchanged(copy.etag)
             guard let draft = state.draft else { return }
             let version = ObjectVersion(bucket: file.bucket, info: copy)
@@ -144,6 +145,10 @@ extension Engine {
         let bucket = old.bucket
         for file in bucket.files(below: old.prefix) { try commit(file, "rename") }
         let sources = try answering("rename", old.url("")) { () throws(StorageError) in try keys(below: old) }
+        let growth = new.prefix.utf8.count - old.prefix.utf8.count
+        guard sources.allSatisfy({ $0.key.string.utf8.count + growth <= FileName.longestKey }) else {
+            throw .fileNameTooLong
+        }
         if sources.count > 1000 {
             logger.notice("rename: \(old.url("")): copying \(sources.count) objects to \(new.url(""))")
         }

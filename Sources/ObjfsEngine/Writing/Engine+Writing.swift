@@ -44,8 +44,32 @@ extension Engine {
         let journal = try journal()
         let file = try liveFile(inode)
         guard file.storedVersion.map({ !$0.isRetired }) ?? true else { throw .staleNFSFileHandle }
+        try checkPermission(file, journal)
         if flags.contains(.truncating) { try empty(file, journal) }
         return openedForWriting(file, flags)
+    }
+
+    /// Finds out whether the store takes what is about to be written, by an upload that is begun and given up.
+    ///
+    /// That is asked once for a mount, and again where the store has refused an object.
+    private func checkPermission(_ file: LiveFile, _ journal: Journal) throws(Errno) {
+        let (key, isNew) = file.state.withLock { ($0.key, $0.draft == nil) }
+        guard file.bucket.mayRefuse(key) else { return }
+        let sender = PartSender(
+            draft: try file.draft(journal), key: key, attributes: ObjectAttributes(), budget: budget)
+        defer { if isNew { file.settle() } }
+        do throws(StorageError) {
+            guard !sender.hasUpload else { return }
+            _ = try sender.upload()
+            sender.giveUp()
+            file.bucket.noteGranted(key)
+        } catch {
+            // Whatever else is wrong, the writing itself will tell.
+            guard error.code == .accessDenied || error.code == .credentials else { return }
+            complaints.tell("open", file.url, error)
+            file.bucket.noteRefused(key)
+            throw Errno(error)
+        }
     }
 
     private func empty(_ file: LiveFile, _ journal: Journal) throws(Errno) {
@@ -80,6 +104,7 @@ extension Engine {
         let (folder, key) = try place(name, in: parent)
         if let existing = folder.bucket.file(key), existing.stands(for: nil) {
             guard !flags.contains(.exclusive) else { throw .fileExists }
+            try checkPermission(existing, journal)
             if flags.contains(.truncating) { try empty(existing, journal) }
             return (
                 try entry(.file(existing), expires: .now + options.metadataTTL), openedForWriting(existing, flags)
@@ -88,7 +113,9 @@ extension Engine {
         let file = makeFile(key, in: folder, .regular, mode & 0o7777, caller, isExclusive: flags.contains(.exclusive))
         do throws(Errno) {
             _ = try file.draft(journal, emptied: true)
+            try checkPermission(file, journal)
         } catch {
+            file.takeDraft()?.file.discard()
             folder.bucket.drop(file)
             throw error
         }
@@ -122,8 +149,7 @@ extension Engine {
         switch try node(parent) {
         case .folder(let folder):
             let key = folder.prefix + name
-            // A folder's marker has one byte more.
-            guard key.utf8.count < 1024 else { throw .fileNameTooLong }
+            guard key.utf8.count <= FileName.longestKey else { throw .fileNameTooLong }
             return (folder, ObjectKey(key))
         case .account: throw .notPermitted
         case .chunkFolder: throw .readOnlyFileSystem
@@ -169,19 +195,19 @@ extension Engine {
     /// Ends what an open file wrote; what `close` could not store is given up, and kept in the journal.
     func releaseWriter(_ open: OpenFile) {
         guard case .file(let file) = inodes[open.inode] else { return }
-        var isStored = true
+        var failure: Errno?
         do throws(Errno) {
             // Pages that were written through a map come after `close` has asked.
             try commit(file, "close")
         } catch {
-            isStored = false
+            failure = error
         }
         let isLast = file.state.withLock { state in
             state.writers -= 1
             return state.writers == 0
         }
         guard isLast else { return }
-        if isStored { file.settle() } else { giveUp(file) }
+        if let failure { giveUp(file, because: failure) } else { file.settle() }
     }
 
     package func allocate(_ handle: FileHandle, mode: Int32, offset: Int64, length: Int64) throws(Errno) {

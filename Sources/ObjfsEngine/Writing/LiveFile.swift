@@ -26,6 +26,10 @@ final class LiveFile: Sendable {
         var written: FileTime?
         /// Whether the first version must not replace another.
         var isExclusive = false
+        /// When the version was written, as the store lists it; `nil` until it was listed.
+        ///
+        /// The answer to a write tells it in whole seconds.
+        var listed: Timestamp?
     }
 
     let bucket: Bucket
@@ -64,9 +68,44 @@ final class LiveFile: Sendable {
     func stands(for found: ObjectInfo?) -> Bool {
         state.withLock { state in
             if state.isUnlinked { return false }
-            if state.draft != nil || state.writers > 0 || state.info == nil { return true }
+            guard state.draft == nil, let info = state.info else { return true }
+            // Nothing was written yet to a version that is no longer there: who asks for the name means another.
+            if state.writers > 0, !bucket.isRetired(info) { return true }
             return found.map { $0.etag == state.info?.etag && $0.size == state.info?.size } ?? false
         }
+    }
+
+    /// Whether another client may have changed what the object carries, and left its content as it is.
+    ///
+    /// The first listing of a version that was written here tells another time than the answer to the write: it is
+    /// taken for the same if they are two seconds apart at most.
+    func mayCarryOther(than found: ObjectInfo) -> Bool {
+        state.withLock { state in
+            guard state.draft == nil, !state.isMetadataDirty, let info = state.info, found.etag == info.etag else {
+                return false
+            }
+            if let listed = state.listed { return listed != found.modified }
+            guard found.modified.isAlmost(info.modified) else { return true }
+            state.listed = found.modified
+            return false
+        }
+    }
+
+    /// Takes over what the object carries by now; `false` if that makes another kind of file of it.
+    func take(_ attributes: ObjectAttributes, listed: ObjectInfo) -> Bool {
+        let metadata = FileMetadata(attributes)
+        guard metadata.fileType == type else { return false }
+        state.update { state in
+            guard state.draft == nil, !state.isMetadataDirty, let info = state.info, info.etag == listed.etag else {
+                return
+            }
+            state.attributes = attributes
+            state.metadata = metadata
+            state.info = ObjectInfo(
+                key: info.key, size: info.size, etag: info.etag, modified: listed.modified, attributes: attributes)
+            state.listed = listed.modified
+        }
+        return true
     }
 
     /// Whether the store has no version of the file yet.

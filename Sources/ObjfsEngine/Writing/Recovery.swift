@@ -54,6 +54,16 @@ package struct LeftBehind: Sendable {
         return found
     }
 
+    /// How many files one daemon, which has ended, left behind in its folder.
+    package static func count(in folder: String) -> Int {
+        names(in: folder).count { name in
+            guard name.hasSuffix(".log"), let file = LeftBehind(id: "", path: folder + "/" + name.dropLast(4)) else {
+                return false
+            }
+            return !file.isDiscarded && !file.log.isStored
+        }
+    }
+
     private init?(id: String, path: String) {
         guard let text = Self.text(of: path + ".log"), let log = StagedLog(text) else { return nil }
         var status = stat()

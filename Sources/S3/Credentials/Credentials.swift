@@ -30,6 +30,13 @@ package protocol CredentialSource: Sendable {
     ///
     /// - Throws: ``StorageError/Code/credentials`` if the source should have some and something is wrong with it.
     func credentials() throws(StorageError) -> Credentials?
+
+    /// Other credentials than some that the service refused before their time; `nil` if there are none.
+    func credentials(insteadOf refused: Credentials) throws(StorageError) -> Credentials?
+}
+
+extension CredentialSource {
+    package func credentials(insteadOf refused: Credentials) throws(StorageError) -> Credentials? { nil }
 }
 
 /// Credentials that are given and never change; `nil` for nobody's.

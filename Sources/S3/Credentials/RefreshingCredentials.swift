@@ -3,19 +3,31 @@ package import Storage
 import Threads
 
 /// Credentials that are kept until shortly before they expire, and got anew by one thread for all.
+///
+/// They are got anew before their time too, if the service refuses them.
 package final class RefreshingCredentials: CredentialSource {
     private enum State {
         case empty
-        case refreshing(old: Credentials?)
-        case known(Credentials?)
+        case refreshing(old: Known?)
+        case known(Known)
+    }
+
+    /// What the source gave, and when.
+    private struct Known {
+        let credentials: Credentials?
+        let since: Timestamp
+        /// Whether they were refused before, and there were no others.
+        var isWithoutOthers = false
     }
 
     private let base: any CredentialSource
     private let now: @Sendable () -> Timestamp
     private let state = Monitor(State.empty)
 
-    /// How long before they expire they are got anew, in nanoseconds.
+    /// How long before they expire they are got anew at most, in nanoseconds.
     private static let early: Int64 = 300 * 1_000_000_000
+    /// How long after the last time the source is asked again for others than those it gave, in nanoseconds.
+    private static let pause: Int64 = 10 * 1_000_000_000
 
     package init(
         _ base: any CredentialSource,
@@ -28,27 +40,43 @@ package final class RefreshingCredentials: CredentialSource {
     package var name: String { base.name }
 
     package func credentials() throws(StorageError) -> Credentials? {
-        let known = state.wait { state -> Credentials??? in
+        let known = state.wait { state -> Known?? in
             switch state {
-            case .known(let credentials) where isFresh(credentials): return .some(.some(credentials))
-            case .known(let credentials): state = .refreshing(old: credentials)
+            case .known(let known) where isFresh(known): return .some(known)
+            case .known(let known): state = .refreshing(old: known)
             case .empty: state = .refreshing(old: nil)
             // What is still good serves while another thread gets new ones.
-            case .refreshing(let old): return old.flatMap { isGood($0) ? .some(.some($0)) : nil }
+            case .refreshing(let old):
+                guard let old, isGood(old) else { return nil }
+                return .some(old)
             }
             return .some(nil)
         }
-        if let known { return known }
+        if let known { return known.credentials }
         return try refresh()
     }
 
-    private func refresh() throws(StorageError) -> Credentials? {
+    package func credentials(insteadOf refused: Credentials) throws(StorageError) -> Credentials? {
+        let isAsking = state.update { state -> Bool in
+            guard case .known(let known) = state, known.credentials == refused,
+                !known.isWithoutOthers || now().nanoseconds - known.since.nanoseconds >= Self.pause
+            else { return false }
+            state = .refreshing(old: nil)
+            return true
+        }
+        let others = try isAsking ? refresh(insteadOf: refused) : credentials()
+        return others == refused ? nil : others
+    }
+
+    private func refresh(insteadOf refused: Credentials? = nil) throws(StorageError) -> Credentials? {
         do throws(StorageError) {
             let credentials = try base.credentials()
-            state.update { $0 = .known(credentials) }
+            let known = Known(
+                credentials: credentials, since: now(), isWithoutOthers: refused != nil && refused == credentials)
+            state.update { $0 = .known(known) }
             return credentials
         } catch {
-            let old = state.update { state -> Credentials? in
+            let old = state.update { state -> Known? in
                 guard case .refreshing(let old?) = state, isGood(old) else {
                     state = .empty
                     return nil
@@ -57,16 +85,19 @@ package final class RefreshingCredentials: CredentialSource {
                 return old
             }
             guard let old else { throw error }
-            return old
+            return old.credentials
         }
     }
 
-    private func isFresh(_ credentials: Credentials?) -> Bool {
-        guard let expires = credentials?.expires else { return true }
-        return now().nanoseconds < expires.nanoseconds - Self.early
+    /// Whether there is time left before others are wanted: five minutes, or half of what there was.
+    private func isFresh(_ known: Known) -> Bool {
+        guard let expires = known.credentials?.expires else { return true }
+        let life = expires.nanoseconds.subtractingReportingOverflow(known.since.nanoseconds).partialValue
+        let early = min(Self.early, max(life / 2, 0))
+        return now().nanoseconds < expires.nanoseconds.subtractingReportingOverflow(early).partialValue
     }
 
-    private func isGood(_ credentials: Credentials) -> Bool {
-        credentials.expires.map { now() < $0 } ?? true
+    private func isGood(_ known: Known) -> Bool {
+        known.credentials?.expires.map { now() < $0 } ?? true
     }
 }

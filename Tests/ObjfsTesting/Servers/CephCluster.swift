@@ -41,6 +41,14 @@ package enum CephCluster {
         return S3Server(url: "http://127.0.0.1:\(port)", processes: [monitor, disk, gateway])
     }
 
+    /// Makes and unmakes users and keys of the cluster that was started.
+    ///
+    /// - Parameter arguments: What `radosgw-admin` is to do.
+    package static func administer(_ arguments: String...) throws {
+        guard let folder = folders.withLock({ $0.first }) else { throw ServerError("there is no Ceph") }
+        try run(["radosgw-admin", "-c", folder + "/ceph.conf", "-n", "client.rgw.a"] + arguments)
+    }
+
     private static func daemon(_ name: String, _ arguments: [String], _ folder: String) throws -> ServerProcess {
         try ServerProcess([name] + arguments, log: "\(folder)/log/\(name).out")
     }
