@@ -55,7 +55,8 @@ struct ShimProgram {
         guard file >= 0 else { return !hasOtherRights(path) }
         defer { close(file) }
         var head = [UInt8](repeating: 0, count: 256)
-        head = Array(head.prefix(max(pread(file, &head, head.count, 0), 0)))
+        let found = pread(file, &head, head.count, 0)
+        head.removeLast(head.count - max(found, 0))
         if head.starts(with: Array("#!".utf8)), depth < 4 {
             let line = String(decoding: head.dropFirst(2).prefix { $0 != 0x0A }, as: UTF8.self)
             let interpreter = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).first
