@@ -133,7 +133,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "ObjfsCommands", "S3", "Storage", "Transport", "Bytes", "Processes", "ObjfsTesting", "objfs",
+                "ObjfsCommands", "S3", "Storage", "Transport", "Bytes", "Processes", "Threads", "ObjfsTesting", "objfs",
             ]
         ),
         .testTarget(

@@ -80,7 +80,9 @@ extension S3Store {
     }
 
     /// One request copies so much and no more; services call what is larger by different names.
-    private static func mayBeTooLarge(_ error: StorageError) -> Bool { error.code == .invalid || error.code == .noSpace }
+    private static func mayBeTooLarge(_ error: StorageError) -> Bool {
+        error.code == .invalid || error.code == .noSpace
+    }
 
     /// Copies with one request.
     private func copyWhole(

@@ -1,3 +1,4 @@
+import Glibc
 import ObjfsTesting
 import Testing
 
@@ -36,7 +37,7 @@ import Testing
     }
 
     @Test func `S1, S3, S4: programs that know nothing of object stores read and write URLs`() throws {
-        try withMoto { server, folder in try run("exec.sh", checks: 41, server, folder) }
+        try withMoto { server, folder in try run("exec.sh", checks: 42, server, folder) }
     }
 
     @Test func `S1, S2: editors, languages, databases, and programs that can't be preloaded`() throws {
@@ -49,6 +50,36 @@ import Testing
 
     @Test func `S5: users of one machine never see each other's daemon or mount`() throws {
         try withMoto { server, folder in try run("exec-users.sh", checks: 13, server, folder) }
+    }
+
+    @Test func `S1: the example of Lithops's Storage OS prints what Lithops prints`() throws {
+        let examples = String(Self.suites.dropLast("Tests/Suites/".utf8.count)) + "examples/storage-os/"
+        let tools = Program.objfs.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
+        try withMoto { server, folder in
+            var environment = environment(server, folder)
+            environment["PATH"] = tools + ":" + (getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin")
+            environment["PYTHONDONTWRITEBYTECODE"] = "1"
+            defer { _ = try? Program.objfs(["exec", "--stop"], environment: environment) }
+            #expect(try Program.objfs(["mkdir", "s3://bucket"], environment: environment).status == 0)
+            let shown = try Program.run([examples + "run", "s3://bucket"], environment: environment)
+            #expect(
+                shown.standardOutput == """
+                    ['foo.txt']
+                    . ['d'] ['a.txt']
+                    d ['e'] ['b.txt']
+                    d/e [] ['c.txt']
+                    True True True 14
+                    ['this is a.txt\\n', 'and more\\n']
+                    ['That is a.txt', 'and more']
+                    False ['d']
+                    False
+
+                    """, "\(shown.standardError)")
+            // The second program is any Python's: on a plain folder it prints the same.
+            let plain = try Program.run(
+                ["python3", examples + "tour.py"], environment: environment, folder: folder.path)
+            #expect(shown.standardOutput.hasSuffix(plain.standardOutput))
+        }
     }
 
     @Test func `S2: without credentials the program is told EACCES, and objfs says why`() throws {

@@ -1,4 +1,5 @@
 # What the suites of objfs exec share; the one that reads this has set objfs, b and scratch.
+suites=$(cd "$(dirname "$0")" && pwd)
 cd "$scratch" || exit 1
 export LC_ALL=C
 run() { "$objfs" exec -- "$@"; }

@@ -3,8 +3,8 @@
 set -u
 objfs=$1 b=s3://$2 bucket=$2 scratch=$3
 . "$(dirname "$0")/exec-checks.sh"
-# Python with DuckDB and pandas is where the servers of the tests are.
-python=$(dirname "$(command -v moto_server)")/python3
+# That with DuckDB and pandas.
+python=$suites/../../.build-tools/bin/python3
 export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
 seq 1 1000 > numbers
 mkdir -p tree/sub && echo one > tree/a && echo two > tree/sub/b

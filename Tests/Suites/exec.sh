@@ -55,10 +55,11 @@ check 'find -exec' eval 'run find $b/tree -name b -exec cat {} + | same two'
 check 'xargs' eval 'echo $b/tree/c | run xargs cat | same uno'
 check 'tar x' eval 'mkdir x && run tar xf $b/x.tar -C x && diff -r x/tree tree && run tar xf $b/x.tar -C $b/tree && run cat $b/tree/tree/a | same one && rm -r x'
 check 'input is the terminal of the program' eval 'echo in | run cat | same in'
-check 'no such object' eval 'status 1 run cat $b/none 2>&1 | same "cat: $b/none: No such file or directory"'
+check 'no such object' eval "status 1 run cat $b/none 2>&1 | same \"cat: '$b/none': No such file or directory\""
 check 'no such bucket' eval 'status 1 run cat s3://no-such-bucket/k 2>&1 | grep -q "No such file"'
-check 'a folder is no file' eval 'status 1 run cat $b/tree 2>&1 | same "cat: $b/tree: Is a directory"'
+check 'a folder is no file' eval "status 1 run cat $b/tree 2>&1 | same \"cat: '$b/tree': Is a directory\""
 check 'arguments and environment pass untouched' eval 'A="x  y" run sh -c "echo \"\$A\" \$#" "" "s3://b/  c" "" "*" | same "x  y 3"'
+check 'every function that takes a path' eval 'gcc -w -O2 -D_FORTIFY_SOURCE=2 -o calls "$suites/calls.c" 2> /dev/null && mkdir -p c/d && echo hello > c/k && echo x > c/d/x.txt && run cp -r c $b/calls && run ./calls $b/calls | same done && rm -r c calls'
 check 'rm -r' run rm -r $b/tree
 check 'removed' status 2 run ls $b/tree
 check 'status' status 7 run sh -c 'exit 7'

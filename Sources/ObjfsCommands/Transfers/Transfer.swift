@@ -75,7 +75,9 @@ struct Transfer: Sendable {
 
     /// Lets the service copy an object from one of its buckets to another; `false` if it can't.
     private func copyInside(_ object: ObjectInfo, to key: ObjectKey) throws(StorageError) -> Bool {
-        guard let reference = source.reference, target.reference?.isNeighbour(of: reference) == true else { return false }
+        guard let reference = source.reference, target.reference?.isNeighbour(of: reference) == true else {
+            return false
+        }
         do throws(StorageError) {
             try target.copy(object.key, of: reference, ifVersion: object.etag, to: key)
         } catch {
