@@ -262,50 +262,48 @@ def _copiers(endpoint, ours, s5cmd, rclone, prepare):
     )
 
 
+def _emptied(directory):
+    """Takes away what an earlier round left in a folder."""
+    shutil.rmtree(directory, ignore_errors=True)
+    os.makedirs(directory)
+
+
+# Each round has a name of its own, the number of its shell: a server may believe that an older one is still there, and
+# rclone copies nothing twice.
+
+
 def copy_large():
     """1 GiB up and down, against s5cmd and rclone copy (wanted: no slower than the faster, with less CPU)"""
     file = world.text(os.path.join(world.folder("copy"), "big"), GIB)
     buckets = world.folder("copied")
-    bucket, down = world.folder("copied", "bucket"), world.folder("down")
+    up, down = world.folder("copied", "target"), world.folder("copied-down")
+    os.link(file, os.path.join(world.folder("copied", "bucket"), "big"))
     endpoint = world.rclone_server(buckets)
     subprocess.run(["cat", file], stdout=subprocess.DEVNULL, check=True)
-
-    def without(directory):
-        """Takes the file away that an earlier round left; rclone would not copy it again."""
-        if os.path.exists(os.path.join(directory, "big")):
-            os.unlink(os.path.join(directory, "big"))
-
     print("-- up")
-    _copiers(endpoint, f"{file} s3://bucket/big", f"cp {file} s3://bucket/big",
-             f"copyto {file} {{remote}}bucket/big", lambda: without(bucket))
+    _copiers(endpoint, f"{file} s3://target/$$", f"cp {file} s3://target/$$", f"copyto {file} \"{{remote}}target/$$\"",
+             lambda: _emptied(up))
+    _emptied(up)
     print("-- down")
     _copiers(endpoint, f"s3://bucket/big {down}/big", f"cp s3://bucket/big {down}/big",
-             f"copyto {{remote}}bucket/big {down}/big", lambda: without(down))
+             f"copyto \"{{remote}}bucket/big\" {down}/big", lambda: _emptied(down))
 
 
 def copy_small():
     """5,000 objects of 16 KiB up and down, against s5cmd and rclone copy (wanted: as for large ones)"""
-    source = world.folder("small")
+    buckets = world.folder("copied-small")
+    source, up = world.folder("copied-small", "bucket", "p"), world.folder("copied-small", "target")
     for index in range(5000):
         with open(os.path.join(source, f"{index:04}"), "wb") as file:
             file.write(os.urandom(16 << 10))
-    buckets = world.folder("copied-small")
-    world.folder("copied-small", "bucket")
-    endpoint = world.rclone_server(buckets)
-    place, down = os.path.join(buckets, "bucket", "p"), world.folder("down-small")
-
-    def fresh(directory):
-        shutil.rmtree(directory, ignore_errors=True)
-        os.makedirs(directory)
-
+    endpoint, down = world.rclone_server(buckets), world.folder("down-small")
     print("-- up")
-    _copiers(endpoint, f"-r {source} s3://bucket/p/", f"cp {source}/ s3://bucket/p/", f"copy {source} {{remote}}bucket/p",
-             lambda: fresh(place))
-    fresh(place)
-    subprocess.run(f"cp {source}/* {place}/", shell=True, check=True)
+    _copiers(endpoint, f"-r {source} s3://target/$$/", f"cp {source}/ s3://target/$$/", f"copy {source} \"{{remote}}target/$$\"",
+             lambda: _emptied(up))
+    _emptied(up)
     print("-- down")
-    _copiers(endpoint, f"-r s3://bucket/p/ {down}", f"cp 's3://bucket/p/*' {down}/", f"copy {{remote}}bucket/p {down}",
-             lambda: fresh(down))
+    _copiers(endpoint, f"-r s3://bucket/p/ {down}", f"cp 's3://bucket/p/*' {down}/",
+             f"copy \"{{remote}}bucket/p\" {down}", lambda: _emptied(down))
 
 
 ROWS = {
