@@ -34,8 +34,10 @@ let package = Package(
         .target(name: "CLinux"),
         .target(
             name: "ObjfsPreload",
-            // SwiftPM links Swift's runtime into each library; one without Swift in it needs none.
-            linkerSettings: [.unsafeFlags(["-Xlinker", "--as-needed"])]),
+            // SwiftPM links Swift's runtime into each library, but for those that say that they do without.
+            linkerSettings: [
+                .unsafeFlags(["-enable-experimental-feature", "Embedded", "-no-static-stdlib", "-no-stdlib-rpath"])
+            ]),
         .target(name: "Bytes"),
         .target(name: "Threads", dependencies: ["CLinux"]),
         .target(name: "Records", dependencies: ["Bytes"]),
@@ -152,7 +154,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "ObjfsCommands", "S3", "Storage", "Transport", "Bytes", "Processes", "ObjfsTesting", "objfs",
+                "ObjfsCommands", "S3", "Storage", "Transport", "Bytes", "Processes", "Threads", "ObjfsTesting", "objfs",
             ]
         ),
         .testTarget(

@@ -85,6 +85,7 @@ typedef int (*order)(const struct dirent **, const struct dirent **);
 typedef int (*filter64)(const struct dirent64 *);
 typedef int (*order64)(const struct dirent64 **, const struct dirent64 **);
 typedef int (*fts_order)(const FTSENT **, const FTSENT **);
+typedef int (*fts_order64)(const FTSENT64 **, const FTSENT64 **);
 
 OBJFS_NEXT(int, scandir, const char *, struct dirent ***, filter, order);
 OBJFS_NEXT(int, scandir64, const char *, struct dirent64 ***, filter64, order64);
@@ -97,6 +98,7 @@ OBJFS_NEXT(int, nftw64, const char *, __nftw64_func_t, int, int);
 OBJFS_NEXT(int, glob, const char *, int, int (*)(const char *, int), glob_t *);
 OBJFS_NEXT(int, glob64, const char *, int, int (*)(const char *, int), glob64_t *);
 OBJFS_NEXT(FTS *, fts_open, char *const *, int, fts_order);
+OBJFS_NEXT(FTS64 *, fts64_open, char *const *, int, fts_order64);
 
 OBJFS_WRAP(int, -1, scandir, (const char *path, struct dirent ***list, filter only, order sorted), path,
            (place, list, only, sorted))
@@ -138,20 +140,24 @@ OBJFS_EXPORT int glob64(const char *pattern, int flags, int (*failed)(const char
 // At most so many roots of one walk are looked at; a program gives one or two.
 enum { WALK_ROOTS = 64 };
 
-OBJFS_EXPORT FTS *fts_open(char *const *paths, int options, fts_order sorted) {
-    size_t count = 0;
-    while (paths[count]) count++;
-    if (count > WALK_ROOTS) return OBJFS_CALL(fts_open)(paths, options, sorted);
-    char buffers[count ? count : 1][PATH_MAX];
-    char *places[WALK_ROOTS + 1];
-    for (size_t index = 0; index < count; index++) {
-        const char *place;
-        if (!objfs_translate(paths[index], buffers[index], &place)) return NULL;
-        places[index] = (char *)place;
+#define WRAP_WALK(result, name, order)                                                                                 \
+    OBJFS_EXPORT result *name(char *const *paths, int options, order sorted) {                                         \
+        size_t count = 0;                                                                                              \
+        while (paths[count]) count++;                                                                                  \
+        if (count > WALK_ROOTS) return OBJFS_CALL(name)(paths, options, sorted);                                       \
+        char buffers[count ? count : 1][PATH_MAX];                                                                     \
+        char *places[WALK_ROOTS + 1];                                                                                  \
+        for (size_t index = 0; index < count; index++) {                                                               \
+            const char *place;                                                                                         \
+            if (!objfs_translate(paths[index], buffers[index], &place)) return NULL;                                   \
+            places[index] = (char *)place;                                                                             \
+        }                                                                                                              \
+        places[count] = NULL;                                                                                          \
+        return OBJFS_CALL(name)(places, options, sorted);                                                              \
     }
-    places[count] = NULL;
-    return OBJFS_CALL(fts_open)(places, options, sorted);
-}
+
+WRAP_WALK(FTS, fts_open, fts_order)
+WRAP_WALK(FTS64, fts64_open, fts_order64)
 
 // MARK: Files with names of their own
 

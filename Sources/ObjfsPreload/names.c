@@ -89,6 +89,12 @@ OBJFS_WRAP(int, -1, statvfs, (const char *path, struct statvfs *status), path, (
 OBJFS_WRAP(int, -1, statvfs64, (const char *path, struct statvfs64 *status), path, (place, status))
 OBJFS_WRAP(long, -1, pathconf, (const char *path, int name), path, (place, name))
 
+struct file_handle;
+OBJFS_NEXT(int, name_to_handle_at, int, const char *, struct file_handle *, int *, int);
+OBJFS_WRAP(int, -1, name_to_handle_at,
+           (int folder, const char *path, struct file_handle *handle, int *mount, int flags), path,
+           (folder, place, handle, mount, flags))
+
 // MARK: Changing what it is
 
 OBJFS_NEXT(int, truncate, const char *, off_t);

@@ -70,7 +70,6 @@ OBJFS_EXPORT int execle(const char *path, const char *first, ...) {
         return OBJFS_CALL(name)(process, place, actions, attributes, arguments, environment);                          \
     }
 
-
 static int errno_of_failure(void) { return errno; }
 
 WRAP_SPAWN(posix_spawn)
@@ -91,18 +90,23 @@ static unsigned paths_of(long number) {
     switch (number) {
 #ifdef SYS_open
     case SYS_open: case SYS_stat: case SYS_lstat: case SYS_access: case SYS_unlink: case SYS_mkdir: case SYS_rmdir:
-    case SYS_chmod: case SYS_creat:
+    case SYS_chmod: case SYS_creat: case SYS_chown: case SYS_lchown: case SYS_readlink: case SYS_mknod:
+    case SYS_utimes: case SYS_utime:
         return 1;
-    case SYS_rename:
+    case SYS_rename: case SYS_link: case SYS_symlink:
         return 1 | 2;
 #endif
     case SYS_execve: case SYS_chdir: case SYS_truncate: case SYS_getxattr: case SYS_lgetxattr: case SYS_listxattr:
-    case SYS_llistxattr: case SYS_setxattr: case SYS_lsetxattr: case SYS_statfs:
+    case SYS_llistxattr: case SYS_setxattr: case SYS_lsetxattr: case SYS_removexattr: case SYS_lremovexattr:
+    case SYS_statfs:
         return 1;
     case SYS_openat: case SYS_openat2: case SYS_statx: case SYS_newfstatat: case SYS_faccessat: case SYS_faccessat2:
     case SYS_readlinkat: case SYS_unlinkat: case SYS_mkdirat: case SYS_fchmodat: case SYS_fchownat: case SYS_utimensat:
-    case SYS_execveat: case SYS_inotify_add_watch:
+    case SYS_execveat: case SYS_inotify_add_watch: case SYS_mknodat: case SYS_name_to_handle_at:
         return 2;
+#ifdef SYS_renameat
+    case SYS_renameat:
+#endif
     case SYS_renameat2: case SYS_linkat:
         return 2 | 8;
     case SYS_symlinkat:

@@ -13,7 +13,7 @@ static size_t mount_point_length;
 // No root: this library was preloaded by hand. An empty root: objfs could mount nothing.
 static enum { UNKNOWN, NO_ROOT, EMPTY_ROOT, MOUNTED } state = UNKNOWN;
 
-extern const struct objfs_function __start_objfs_functions[], __stop_objfs_functions[];
+extern OBJFS_HIDDEN const struct objfs_function __start_objfs_functions[], __stop_objfs_functions[];
 
 static void find_root(void) {
     const char *root = getenv("OBJFS_ROOT");

@@ -20,6 +20,12 @@ extension StorageError {
             retryAfter: response.headers["retry-after"].flatMap { Int64($0) }.map { .seconds(min(max($0, 0), 3600)) })
     }
 
+    /// What a code of S3 means that came in the midst of a document, without a status of its own.
+    init(code: String, status: Int) {
+        let (meaning, reason, hint) = Self.meaning(status, code)
+        self.init(meaning, code.isEmpty ? reason : "\(reason) (\(code))", hint: hint)
+    }
+
     private static func meaning(_ status: Int, _ code: String?) -> (Code, String, hint: String?) {
         switch code {
         case "NoSuchKey": return (.notFound, "no such object", nil)
@@ -43,7 +49,8 @@ extension StorageError {
         case "QuotaExceeded", "EntityTooLarge": return (.noSpace, "the service takes no more", nil)
         case "InvalidObjectState":
             return (.accessDenied, "the object is archived", "restore it in the service first")
-        case "NotImplemented": return (.unsupported, "the service does not offer this", nil)
+        case "AccessDenied": return (.accessDenied, "access denied", nil)
+        case "NotImplemented", "MethodNotAllowed": return (.unsupported, "the service does not offer this", nil)
         default: return meaning(status)
         }
     }

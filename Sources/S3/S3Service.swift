@@ -7,7 +7,7 @@ package import Transport
 /// A service that speaks S3, and who asks it: signs requests, sends them, and makes errors of refusals.
 package final class S3Service: Sendable {
     package let endpoint: S3Endpoint
-    let credentials: any CredentialSource
+    package let credentials: any CredentialSource
     private let transport: any HTTPTransport
     let signature = SignatureV4()
     /// The regions of buckets, as far as the service told that they are elsewhere than was thought.

@@ -30,10 +30,18 @@ extension S3Store {
     package func copyPart(
         _ number: Int, of upload: Upload, from source: ObjectKey, range: Range<Int64>, ifVersion version: ETag
     ) throws(StorageError) -> UploadedPart {
+        try copyPart(number, of: upload, from: source, bucket, range: range, ifVersion: version)
+    }
+
+    /// Makes one part of bytes that a bucket of this service has already.
+    func copyPart(
+        _ number: Int, of upload: Upload, from source: ObjectKey, _ sourceBucket: String, range: Range<Int64>,
+        ifVersion version: ETag
+    ) throws(StorageError) -> UploadedPart {
         guard !range.isEmpty else { throw StorageError(.invalid, "no bytes to copy") }
         var call = self.call(.put, upload, part: number)
         call.headers = [
-            ("x-amz-copy-source", "/" + PercentEncoding.path(bucket + "/" + source.string)),
+            ("x-amz-copy-source", "/" + PercentEncoding.path(sourceBucket + "/" + source.string)),
             ("x-amz-copy-source-if-match", version.header),
             ("x-amz-copy-source-range", "bytes=\(range.lowerBound)-\(range.upperBound - 1)"),
         ]

@@ -48,8 +48,49 @@ extension S3Store {
     package func copy(
         _ source: ObjectKey, ifVersion version: ETag?, to target: ObjectKey, attributes: ObjectAttributes?
     ) throws(StorageError) -> ObjectInfo {
+        do throws(StorageError) {
+            return try copyWhole(source, bucket, ifVersion: version, to: target, attributes)
+        } catch {
+            guard Self.mayBeTooLarge(error), let info = try? info(source), info.size > uploadLimits.largestPart else {
+                throw error
+            }
+            return try copyInParts(
+                info, bucket, to: target, attributes: attributes ?? info.attributes ?? ObjectAttributes())
+        }
+    }
+
+    package var reference: BucketReference? { BucketReference(service: service, bucket: bucket) }
+
+    @discardableResult
+    package func copy(
+        _ source: ObjectKey, of bucket: BucketReference, ifVersion version: ETag, to target: ObjectKey
+    ) throws(StorageError) -> ObjectInfo {
+        guard reference?.isNeighbour(of: bucket) == true else {
+            throw StorageError(.unsupported, "the buckets are of two services")
+        }
+        do throws(StorageError) {
+            return try copyWhole(source, bucket.bucket, ifVersion: version, to: target, nil)
+        } catch {
+            let other = S3Store(service, bucket: bucket.bucket)
+            guard Self.mayBeTooLarge(error), let info = try? other.info(source), info.etag == version,
+                info.size > uploadLimits.largestPart
+            else { throw error }
+            return try copyInParts(info, bucket.bucket, to: target, attributes: info.attributes ?? ObjectAttributes())
+        }
+    }
+
+    /// One request copies so much and no more; services call what is larger by different names.
+    private static func mayBeTooLarge(_ error: StorageError) -> Bool {
+        error.code == .invalid || error.code == .noSpace
+    }
+
+    /// Copies with one request.
+    private func copyWhole(
+        _ source: ObjectKey, _ sourceBucket: String, ifVersion version: ETag?, to target: ObjectKey,
+        _ attributes: ObjectAttributes?
+    ) throws(StorageError) -> ObjectInfo {
         var call = S3Service.Call(method: .put, bucket: bucket, key: target)
-        call.headers.append(("x-amz-copy-source", "/" + PercentEncoding.path(bucket + "/" + source.string)))
+        call.headers.append(("x-amz-copy-source", "/" + PercentEncoding.path(sourceBucket + "/" + source.string)))
         if let version { call.headers.append(("x-amz-copy-source-if-match", version.header)) }
         if let attributes {
             call.headers.append(("x-amz-metadata-directive", "REPLACE"))
@@ -61,21 +102,14 @@ extension S3Store {
             guard let document = XMLElement.parse(body), document.name == "CopyObjectResult" else {
                 throw StorageError(response, body: body)
             }
-            return try info(target)
         } catch {
-            guard error.code != .preconditionFailed else { throw .changed() }
-            // One request copies so much and no more; services call what is larger by different names.
-            guard error.code == .invalid || error.code == .noSpace, let info = try? info(source),
-                info.size > uploadLimits.largestPart
-            else {
-                throw error
-            }
-            return try copyInParts(info, to: target, attributes: attributes ?? info.attributes ?? ObjectAttributes())
+            throw error.code == .preconditionFailed ? .changed() : error
         }
+        return try info(target)
     }
 
     private func copyInParts(
-        _ source: ObjectInfo, to target: ObjectKey, attributes: ObjectAttributes
+        _ source: ObjectInfo, _ sourceBucket: String, to target: ObjectKey, attributes: ObjectAttributes
     ) throws(StorageError) -> ObjectInfo {
         let upload = try beginUpload(target, attributes: attributes)
         do throws(StorageError) {
@@ -83,7 +117,9 @@ extension S3Store {
             for start in stride(from: 0, to: source.size, by: 1 << 30) {
                 let range = start..<min(start + (1 << 30), source.size)
                 parts.append(
-                    try copyPart(parts.count + 1, of: upload, from: source.key, range: range, ifVersion: source.etag))
+                    try copyPart(
+                        parts.count + 1, of: upload, from: source.key, sourceBucket, range: range,
+                        ifVersion: source.etag))
             }
             return try complete(upload, parts, condition: .always)
         } catch {

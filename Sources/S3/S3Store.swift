@@ -10,6 +10,8 @@ package final class S3Store: ObjectStore {
     private let isBucketKnown = Atomic(false)
     /// Whether the service compares versions without quotation marks, as Ceph did before its release 17.
     let comparesUnquoted = Atomic(false)
+    /// Whether the service has refused to delete many objects with one request.
+    let lacksBatches = Atomic(false)
 
     package init(_ service: S3Service, bucket: String) {
         self.service = service

@@ -71,6 +71,15 @@ package protocol ObjectStore: Sendable {
     /// The corresponding S3 operation is `DeleteObject`.
     func delete(_ key: ObjectKey) throws(StorageError)
 
+    /// Deletes objects, many with one request where the store can; those that are not there are deleted already.
+    ///
+    /// - Parameter keys: As many as there are; the store divides them as it must.
+    /// - Returns: Those that are still there, and why.
+    /// - Throws: Why none of those that were left could be deleted, such as credentials that are not known.
+    ///
+    /// The corresponding S3 operation is `DeleteObjects`.
+    func delete(_ keys: [ObjectKey]) throws(StorageError) -> [Undeleted]
+
     /// Copies an object inside the bucket, without its bytes leaving the store.
     ///
     /// - Parameters:
@@ -84,6 +93,25 @@ package protocol ObjectStore: Sendable {
     @discardableResult
     func copy(
         _ source: ObjectKey, ifVersion version: ETag?, to target: ObjectKey, attributes: ObjectAttributes?
+    ) throws(StorageError) -> ObjectInfo
+
+    /// The bucket, as others of its service name it when they copy from it; `nil` if none can.
+    var reference: BucketReference? { get }
+
+    /// Copies an object of another bucket into this one, without its bytes leaving the service.
+    ///
+    /// - Parameters:
+    ///   - source: The object to copy.
+    ///   - bucket: Where it is.
+    ///   - version: The version of the source that must be copied.
+    ///   - target: The object of this bucket to create or to replace, which carries what the source does.
+    /// - Throws: ``StorageError/Code/changed`` if the source is no longer `version`,
+    ///   ``StorageError/Code/unsupported`` if the bucket is of another service, or the service can't do this.
+    ///
+    /// The corresponding S3 operations are `CopyObject` and `UploadPartCopy`.
+    @discardableResult
+    func copy(
+        _ source: ObjectKey, of bucket: BucketReference, ifVersion version: ETag, to target: ObjectKey
     ) throws(StorageError) -> ObjectInfo
 
     // MARK: Objects written in parts
@@ -153,6 +181,27 @@ package protocol ObjectStore: Sendable {
 
 extension ObjectStore {
     package var sinkMayBlock: Bool { false }
+
+    package func delete(_ keys: [ObjectKey]) throws(StorageError) -> [Undeleted] {
+        var undeleted: [Undeleted] = []
+        for key in keys {
+            do throws(StorageError) {
+                try delete(key)
+            } catch {
+                guard error.code != .noSuchBucket, error.code != .credentials else { throw error }
+                undeleted.append(Undeleted(key: key, error: error))
+            }
+        }
+        return undeleted
+    }
+
+    package var reference: BucketReference? { nil }
+
+    package func copy(
+        _ source: ObjectKey, of bucket: BucketReference, ifVersion version: ETag, to target: ObjectKey
+    ) throws(StorageError) -> ObjectInfo {
+        throw StorageError(.unsupported, "this store copies from no other bucket")
+    }
 
     package func parts(of upload: Upload) throws(StorageError) -> [UploadedPart] {
         throw StorageError(.unsupported, "this store does not tell which parts it has")

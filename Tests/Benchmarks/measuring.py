@@ -39,11 +39,12 @@ def drop_caches():
 class Contender:
     """One of those that are compared: a command, and the daemon that serves it, if there is one."""
 
-    def __init__(self, name, command, daemon=None, prepare=None):
+    def __init__(self, name, command, daemon=None, prepare=None, environment=None):
         self.name = name
         self.command = command
         self.daemon = daemon
         self.prepare = prepare
+        self.environment = environment
         self.walls, self.costs, self.daemons = [], [], []
 
     def run(self):
@@ -54,7 +55,8 @@ class Contender:
         start = time.monotonic()
         # Not the null device: grep ends at the first match where it sees that one.
         with tempfile.TemporaryFile() as output:
-            done = subprocess.run(self.command, shell=True, stdout=output, stderr=subprocess.PIPE)
+            done = subprocess.run(
+                self.command, shell=True, stdout=output, stderr=subprocess.PIPE, env=self.environment)
         wall = time.monotonic() - start
         if done.returncode != 0:
             raise SystemExit(f"bench: {self.name} failed ({done.returncode}): {done.stderr.decode()[-500:]}")

@@ -242,11 +242,43 @@ def mount_objfs(source, endpoint=None, *options, name="objfs", **how):
     return _mounted(point, process), process.pid
 
 
+def exec_environment(endpoint):
+    """What `objfs exec` needs for a daemon of its own, which is ended with the benchmarks."""
+    environment = aws_environment(endpoint)
+    for name in ("HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        environment[name] = folder("exec", name)
+    os.chmod(environment["XDG_RUNTIME_DIR"], 0o700)
+    atexit.register(stop_exec, environment)
+    return environment
+
+
+def stop_exec(environment):
+    subprocess.run([OBJFS, "exec", "--stop"], env=environment, check=True)
+
+
+def exec_daemon(environment):
+    """Starts the daemon of `objfs exec`; returns its process number."""
+    subprocess.run([OBJFS, "exec", "--", "true"], env=environment, check=True)
+    root = "--exec-root=" + environment["XDG_RUNTIME_DIR"]
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/cmdline") as file:
+                    if any(word.startswith(root) for word in file.read().split("\0")):
+                        return int(name)
+            except OSError:
+                continue
+    raise SystemExit("bench: objfs exec has no daemon")
+
+
+def rclone_remote(endpoint):
+    """rclone's name of the service."""
+    return f":s3,provider=Other,access_key_id={KEYS[0]},secret_access_key={KEYS[1]},endpoint='{endpoint}':"
+
+
 def mount_rclone(bucket, endpoint, *options, name="rclone"):
     point = folder("mnt-" + name)
-    remote = (f":s3,provider=Other,access_key_id={KEYS[0]},secret_access_key={KEYS[1]},"
-              f"endpoint='{endpoint}':{bucket}")
-    process = start(["rclone", "mount", remote, point, "--cache-dir", folder("cache-" + name), *options])
+    process = start(["rclone", "mount", rclone_remote(endpoint) + bucket, point, "--cache-dir", folder("cache-" + name), *options])
     return _mounted(point, process), process.pid
 
 

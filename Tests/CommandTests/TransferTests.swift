@@ -152,6 +152,12 @@ import Transport
             #expect(try sync("--checksum", source, target).hasPrefix("objfs: sync: 0 objects"))
         }
         #expect(try sync("up", two).hasPrefix("objfs: sync: 0 objects"))
+        // The service copies by itself, and what an object carries goes with it.
+        let told = try objfs(server, ["cp", "-v", one + "/large", two + "/copied"], in: folder).standardError
+        #expect(told.contains("objfs: copy \(one)/large to \(two)/copied") && !told.contains("objfs: read "), "\(told)")
+        #expect(try objfs(server, ["cat", two + "/copied"], in: folder).output == folder.read("up/large"))
+        #expect(try objfs(server, ["stat", two + "/copied"], in: folder).standardOutput.contains("metadata  mtime="))
+        #expect(try objfs(server, ["rm", two + "/copied"], in: folder).status == 0)
         #expect(try Program.run(["diff", "-r", folder.path + "/up", folder.path + "/down"]).status == 0)
         // The same size, and the time of the one that was copied: only the content tells.
         folder.write("up/d/7", Array("8".utf8))

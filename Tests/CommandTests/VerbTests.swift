@@ -2,6 +2,7 @@ import Glibc
 import ObjfsTesting
 import Processes
 import Testing
+import Threads
 
 /// The verbs that need no mount, over folders of this machine.
 @Suite struct VerbTests {
@@ -88,6 +89,102 @@ import Testing
                 == "==> short <==\none\n==> long <==\nline 39999\n")
         #expect(try objfs(folder, "head", "-n", "1", "-c", "1", "short").status == 2)
         #expect(try objfs(folder, "head", "absent", "short").status == 1)
+    }
+}
+
+/// Deleting and copying many things with few requests, and what becomes of those that fail.
+@Suite(.serialized) struct BatchTests {
+    private func objfs(
+        _ server: LoopbackServer, _ arguments: [String], input: [UInt8] = []
+    ) throws -> Program {
+        try Program.objfs(arguments + ["--no-sign-request", "--endpoint-url", server.url], input: input)
+    }
+
+    @Test func `rm deletes a thousand objects with one request`() throws {
+        let folder = TemporaryFolder()
+        for index in 0..<1203 { folder.write("buckets/data/many/\(index)", []) }
+        folder.write("buckets/data/stays", [])
+        let server = try S3Server.rclone(folder.path + "/buckets", log: folder.path + "/log")
+        defer { server.stop() }
+        let removed = try Program.objfs(["rm", "-r", "-v", "s3://data/many"], environment: server.environment)
+        #expect(removed.status == 0, "\(removed.standardError)")
+        let calls = removed.standardError.split(separator: "\n").filter { $0.hasPrefix("objfs: delete ") }
+        #expect(calls.count == 2 && calls.contains { $0.contains("1000 keys") }, "\(calls)")
+        #expect(TemporaryFolder.names(in: folder.path + "/buckets/data") == ["stays"])
+    }
+
+    @Test func `rm names those that are still there`() throws {
+        let keys = ["one", "two&lt;", "three", "four"]
+        let server = LoopbackServer { request in
+            if request.target.contains("delete") {
+                let errors = ["two&lt;", "four"].map {
+                    "<Error><Key>p/\($0)</Key><Code>AccessDenied</Code><Message>no</Message></Error>"
+                }
+                return .bytes(
+                    LoopbackServer.response(
+                        "200 OK", [:], Array("<DeleteResult>\(errors.joined())</DeleteResult>".utf8)))
+            }
+            guard request.target.contains("list-type") else { return .bytes(LoopbackServer.response("404 Not Found")) }
+            let contents = keys.map { "<Contents><Key>p/\($0)</Key><Size>1</Size></Contents>" }.joined()
+            return .bytes(
+                LoopbackServer.response(
+                    "200 OK", [:], Array("<ListBucketResult>\(contents)</ListBucketResult>".utf8)))
+        }
+        defer { server.stop() }
+        let removed = try objfs(server, ["rm", "-r", "s3://b/p/"])
+        #expect(removed.status == 1)
+        #expect(
+            removed.standardError == """
+                objfs: rm: s3://b/p/four: access denied (AccessDenied)
+                objfs: rm: s3://b/p/two<: access denied (AccessDenied)
+
+                """)
+        let asked = try #require(server.requests.last { $0.method == "POST" })
+        #expect(String(decoding: asked.body, as: UTF8.self).contains("<Key>p/two&lt;</Key>"))
+        #expect(asked.headers["content-md5"]?.utf8.count == 24)
+    }
+
+    @Test func `standard input is sent in parts while it is read, in bounded memory`() throws {
+        let arrived = Monitor<Set<String>>([])
+        let server = LoopbackServer { request in
+            if request.method == "HEAD" {
+                return .bytes(LoopbackServer.response("200 OK", ["ETag": "\"e-3\""], length: 1))
+            }
+            if request.target.contains("uploads") {
+                let begun = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
+                return .bytes(LoopbackServer.response("200 OK", [:], Array(begun.utf8)))
+            }
+            if let number = request.target.split(separator: "partNumber=").dropFirst().first?.prefix(1) {
+                arrived.update { _ = $0.insert(String(number)) }
+                // The first part is not answered before the second one is there: one after another they never end.
+                let isThere = arrived.wait(atMost: .seconds(60)) { $0.contains("2") ? true : nil } != nil
+                return .bytes(LoopbackServer.response(isThere ? "200 OK" : "403 Forbidden", ["ETag": "\"\(number)\""]))
+            }
+            let done = "<CompleteMultipartUploadResult><ETag>e-3</ETag></CompleteMultipartUploadResult>"
+            return .bytes(LoopbackServer.response("200 OK", [:], Array(done.utf8)))
+        }
+        defer { server.stop() }
+        let sent = try objfs(server, ["cp", "-", "s3://b/k"], input: [UInt8](repeating: 7, count: 20_000_000))
+        #expect(sent.status == 0, "\(sent.standardError)")
+        let parts = server.requests.filter { $0.target.contains("partNumber") }.map(\.body.count)
+        #expect(parts.sorted() == [20_000_000 - 2 << 23, 1 << 23, 1 << 23].sorted(), "\(parts)")
+
+        let folder = TemporaryFolder()
+        folder.makeFolder("buckets/data")
+        let service = try S3Server.rclone(folder.path + "/buckets", log: folder.path + "/log")
+        defer { service.stop() }
+        let script = """
+            import resource, subprocess, sys
+            zeros = subprocess.Popen(["head", "-c", "500000000", "/dev/zero"], stdout=subprocess.PIPE)
+            subprocess.run(sys.argv[1:], stdin=zeros.stdout, check=True)
+            print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+            """
+        let measured = try Program.run(
+            ["python3", "-c", script, Program.objfs, "cp", "-", "s3://data/zeros"], environment: service.environment)
+        let peak = try #require(Int(measured.standardOutput.dropLast()), "\(measured.standardError)")
+        #expect(peak < 260 << 10, "\(peak) KiB")
+        #expect(
+            try Program.run(["cmp", "-n", "500000000", "/dev/zero", folder.path + "/buckets/data/zeros"]).status == 0)
     }
 }
 

@@ -79,6 +79,21 @@ package final class CountingStore: ObjectStore {
         try base.delete(key)
     }
 
+    package func delete(_ keys: [ObjectKey]) throws(StorageError) -> [Undeleted] {
+        state.withLock { $0.deletes += 1 }
+        return try base.delete(keys)
+    }
+
+    package var reference: BucketReference? { base.reference }
+
+    @discardableResult
+    package func copy(
+        _ source: ObjectKey, of bucket: BucketReference, ifVersion version: ETag, to target: ObjectKey
+    ) throws(StorageError) -> ObjectInfo {
+        state.withLock { $0.copies += 1 }
+        return try base.copy(source, of: bucket, ifVersion: version, to: target)
+    }
+
     @discardableResult
     package func copy(
         _ source: ObjectKey, ifVersion version: ETag?, to target: ObjectKey, attributes: ObjectAttributes?

@@ -36,11 +36,17 @@ package struct StoreConformance {
     private let store: any ObjectStore
     private let limits: Limits
     private let prefix: String
+    /// Another bucket of the same service, if it has several.
+    private let neighbour: (any ObjectStore)?
 
-    package init(_ store: any ObjectStore, limits: Limits = [], prefix: String = "conformance/") {
+    package init(
+        _ store: any ObjectStore, limits: Limits = [], prefix: String = "conformance/",
+        neighbour: (any ObjectStore)? = nil
+    ) {
         self.store = store
         self.limits = limits
         self.prefix = prefix
+        self.neighbour = neighbour
     }
 
     /// Runs every check; throws the first promise that is broken.
@@ -51,6 +57,8 @@ package struct StoreConformance {
         try metadata()
         try conditions()
         try copying()
+        try copyingFromNeighbour()
+        try deletingMany()
         try uploads()
         try strangeKeys()
         try listing()
@@ -208,6 +216,47 @@ package struct StoreConformance {
         try expect(.notFound, "a copy of nothing is notFound") { () throws(StorageError) in
             _ = try store.copy(key("absent"), ifVersion: nil, to: key("x"), attributes: nil)
         }
+    }
+
+    private func copyingFromNeighbour() throws {
+        let elsewhere = BucketReference(service: Stranger(), bucket: "elsewhere")
+        try expect(.unsupported, "nothing is copied from another service") { () throws(StorageError) in
+            _ = try store.copy(key("x"), of: elsewhere, ifVersion: ETag("1"), to: key("y"))
+        }
+        guard let neighbour else { return }
+        guard let reference = neighbour.reference else {
+            throw Broken(description: "\(neighbour.name): a bucket with neighbours has a reference")
+        }
+        let attributes = ObjectAttributes(contentType: "text/x-neighbour")
+        let name = key("neighbour/ü +%&")
+        let source = try neighbour.write(name, ByteSlice([1, 2, 3]), attributes: attributes, condition: .always)
+        let copy = try store.copy(name, of: reference, ifVersion: source.etag, to: key("from neighbour"))
+        try expect(copy.key == key("from neighbour") && copy.size == 3, "a copy from a neighbour tells what it made")
+        try expect(try store.read(copy.key) == [1, 2, 3], "a copy from a neighbour has the content")
+        if !limits.contains(.losesMetadata) {
+            let kept = try store.info(copy.key).attributes?.contentType
+            try expect(kept == "text/x-neighbour", "a copy from a neighbour keeps what the source carries")
+        }
+        try expect(.notFound, "a copy of nothing is notFound") { () throws(StorageError) in
+            _ = try store.copy(key("absent"), of: reference, ifVersion: source.etag, to: key("x"))
+        }
+        guard !limits.contains(.ignoresCopyConditions) else { return }
+        try expect(.changed, "a copy is one of the version that was asked for") { () throws(StorageError) in
+            _ = try store.copy(name, of: reference, ifVersion: ETag("other"), to: key("x"))
+        }
+    }
+
+    private final class Stranger {}
+
+    private func deletingMany() throws {
+        let names = ["a", "b<&>\"'", "c\n\r\td", "e\u{1}f", "g h+i%", "ü東京"].map { key("many/" + $0) }
+        for name in names { try store.write(name, [1]) }
+        try store.write(key("many stay"), [1])
+        let undeleted = try store.delete(names + [key("many/absent")])
+        try expect(undeleted.isEmpty, "many are deleted, and one that is not there: \(undeleted)")
+        let left = try store.list(ListingRequest(prefix: prefix + "many")).objects.map(\.key)
+        try expect(left == [key("many stay")], "those are deleted that were named, and no others: \(left)")
+        try expect(try store.delete([ObjectKey]()).isEmpty, "none is deleted at once")
     }
 
     private func strangeKeys() throws {

@@ -93,6 +93,55 @@ import Testing
         #expect(program.standardOutput.hasSuffix("done\n"), "\(program.standardOutput)\(program.standardError)")
     }
 
+    @Test func `S2: the library needs the library of C, and nothing of Swift`() throws {
+        let shown = try Program.run(["readelf", "-d", "--wide", Self.library]).standardOutput
+        let needed = shown.split(separator: "\n").filter { $0.contains("(NEEDED)") }
+        #expect(needed.count == 1 && needed[0].contains("[libc.so.6]"), "\(needed)")
+        let symbols = try Program.run(["nm", "-D", Self.library]).standardOutput
+        #expect(!symbols.contains("swift"), "\(symbols)")
+    }
+
+    /// The functions of glibc that take a path, or answer with one.
+    private static let functions = """
+        open open64 openat openat64 __open_2 __open64_2 __openat_2 __openat64_2 creat creat64
+        fopen fopen64 freopen freopen64 opendir scandir scandir64 scandirat scandirat64
+        ftw ftw64 nftw nftw64 glob glob64 fts_open fts64_open inotify_add_watch
+        mkstemp mkstemp64 mkostemp mkostemp64 mkstemps mkstemps64 mkostemps mkostemps64 mkdtemp mktemp
+        stat stat64 lstat lstat64 fstatat fstatat64 statx
+        __xstat __xstat64 __lxstat __lxstat64 __fxstatat __fxstatat64
+        access faccessat eaccess euidaccess statfs statfs64 statvfs statvfs64 pathconf name_to_handle_at
+        truncate truncate64 chmod lchmod fchmodat chown lchown fchownat
+        utime utimes lutimes futimesat utimensat
+        unlink unlinkat remove mkdir mkdirat rmdir mknod mknodat __xmknod __xmknodat mkfifo mkfifoat
+        rename renameat renameat2 link linkat symlink symlinkat
+        readlink readlinkat __readlink_chk __readlinkat_chk
+        setxattr lsetxattr getxattr lgetxattr listxattr llistxattr removexattr lremovexattr
+        realpath __realpath_chk canonicalize_file_name chdir chroot
+        getcwd __getcwd_chk getwd __getwd_chk get_current_dir_name
+        execve execv execvp execvpe execveat execl execlp execle
+        posix_spawn posix_spawnp posix_spawn_file_actions_addopen posix_spawn_file_actions_addchdir_np syscall
+        """
+
+    @Test func `S3: each function of the C library that takes a path is there`() throws {
+        let wanted = Set(Self.functions.split(whereSeparator: \.isWhitespace).map(String.init))
+        let symbols = try Program.run(["nm", "-D", "--defined-only", Self.library]).standardOutput
+        // Those that some linkers add to any library.
+        let marks = ["_edata", "_end", "__bss_start"]
+        let defined = Set(symbols.split(separator: "\n").compactMap { $0.split(separator: " ").last.map(String.init) })
+            .subtracting(marks)
+        #expect(defined == wanted, "\(wanted.symmetricDifference(defined))")
+    }
+
+    @Test func `S3: each of them takes a URL, in a program that was built with checked buffers`() throws {
+        let folder = TemporaryFolder()
+        let source = #filePath.split(separator: "/").dropLast(2).reduce("") { $0 + "/" + $1 } + "/Suites/calls.c"
+        let built = try Program.run(
+            ["gcc", "-O2", "-D_FORTIFY_SOURCE=2", "-o", folder.path + "/calls", source])
+        try #require(built.status == 0, "\(built.standardError)")
+        let called = try run([folder.path + "/calls", "s3://b"], folder)
+        #expect(called.standardOutput == "done\n", "\(called.standardError)")
+    }
+
     @Test func `S3: an empty root refuses every object, and no local file is made in its place`() throws {
         let folder = TemporaryFolder()
         let program = try Program.run(

@@ -17,22 +17,28 @@ import Transport
     @Test func `a bucket of Ceph keeps the promises of a store`() throws {
         let server = try CephCluster.shared()
         try makeBucket("conformance", server)
-        try StoreConformance(S3Store(service(server), bucket: "conformance"), limits: [.ignoresCopyConditions])
-            .check()
+        try makeBucket("neighbour", server)
+        let service = try service(server)
+        try StoreConformance(
+            S3Store(service, bucket: "conformance"), limits: [.ignoresCopyConditions],
+            neighbour: S3Store(service, bucket: "neighbour")
+        ).check()
     }
 
     @Test func `a bucket of rclone keeps those that rclone can`() throws {
         let folder = TemporaryFolder()
         folder.makeFolder("buckets/conformance")
+        folder.makeFolder("buckets/neighbour")
         let server = try S3Server.rclone(folder.path + "/buckets", log: folder.path + "/log")
         defer { server.stop() }
-        let store = RetryingStore(S3Store(try service(server), bucket: "conformance"))
+        let service = try service(server)
+        let store = RetryingStore(S3Store(service, bucket: "conformance"))
         try StoreConformance(
             store,
             limits: [
                 .isFileSystem, .ignoresWriteConditions, .losesMetadata, .listsUnsorted, .replacesNoParts,
-                .copiesNoParts,
-            ]
+                .copiesNoParts, .ignoresCopyConditions,
+            ], neighbour: RetryingStore(S3Store(service, bucket: "neighbour"))
         )
         .check()
     }
@@ -42,8 +48,11 @@ import Transport
         let server = try S3Server.moto(log: folder.path + "/log")
         defer { server.stop() }
         try makeBucket("conformance", server)
+        try makeBucket("neighbour", server)
+        let service = try service(server)
         try StoreConformance(
-            RetryingStore(S3Store(service(server), bucket: "conformance")), limits: [.ignoresCopyConditions]
+            RetryingStore(S3Store(service, bucket: "conformance")), limits: [.ignoresCopyConditions],
+            neighbour: RetryingStore(S3Store(service, bucket: "neighbour"))
         ).check()
     }
 

@@ -2,15 +2,7 @@
 # Prints "ok NAME" or "FAILED NAME" for each.
 set -u
 objfs=$1 b=s3://$2 scratch=$3
-cd "$scratch" || exit 1
-export LC_ALL=C
-run() { "$objfs" exec -- "$@"; }
-check() {
-    local name=$1
-    shift
-    if "$@" > out.log 2>&1; then echo "ok $name"; else echo "FAILED $name: $(tail -c 400 out.log)"; fi
-}
-same() { [ "$(cat)" = "$1" ] || { echo "not '$1'"; return 1; }; }
+. "$(dirname "$0")/exec-checks.sh"
 seq 1 1000 > numbers
 mkdir -p tree/sub && echo one > tree/a && echo two > tree/sub/b
 
@@ -39,18 +31,39 @@ check 'dd wrote' eval 'run cat $b/dd | cmp - numbers'
 check 'rsync' run rsync -a tree/ $b/rsynced/
 check 'rsynced' eval 'run cat $b/rsynced/sub/b | same two'
 check 'redirection' run bash -c "cat < $b/numbers > $b/copy && cmp $b/copy numbers"
-check 'python open' eval 'run python3 -c "import sys; print(len(open(sys.argv[1]).read()))" $b/numbers | same 3893'
-check 'python pathlib' run python3 -c "import pathlib; p = pathlib.Path('$b/py/x'); p.parent.mkdir(); p.write_text('x'); assert p.read_text() == 'x'"
-check 'python walk' run python3 -c "import os; assert [f for _, _, f in os.walk('$b/tree')] == [['c'], ['b']]"
-check 'python copytree' run python3 -c "import shutil; shutil.copytree('$b/tree', '$b/tree2')"
-check 'python mmap' run python3 -c "import mmap; f = open('$b/numbers', 'rb'); assert mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ)[:4] == b'1\n2\n'"
-check 'python sqlite3' run python3 -c "import sqlite3; c = sqlite3.connect('$b/db'); c.execute('create table t(x)'); c.execute('insert into t values(7)'); c.commit(); assert c.execute('select x from t').fetchall() == [(7,)]"
-check 'perl' eval 'run perl -ne "END { print \$. }" $b/numbers | same 1000'
-check 'nested' eval 'run "$objfs" exec -- cat $b/tree/c | same uno'
-check 'rm -r' run rm -r $b/tree2
-check 'status' eval 'run sh -c "exit 7"; [ $? = 7 ]'
-check 'signal' eval 'run sh -c "kill -TERM \$\$"; [ $? = 143 ]'
-check 'no such program' eval 'run no-such-program; [ $? = 127 ]'
-check 'not executable' eval 'run ./numbers; [ $? = 126 ]'
-check 'no such object' eval 'run cat $b/none; [ $? = 1 ] && grep -q "No such file" out.log'
-check 'nothing is left here' eval '[ "$(ls -A | tr "\n" " ")" = "numbers out.log tree " ]'
+cat > ways.sh <<'END'
+set -e
+cd "$1/tree"
+[ "$(cat sub/b)" = two ] && cd sub && [ "$(cat "$PWD/b")" = two ] && [ "$(cat ../c)" = uno ]
+cd / && [ "$(cat "$(realpath "$1/tree/sub/../c")")" = uno ]
+for file in "$1"/tree/*; do echo "$file"; done > "$1/globbed"
+[ "$(cat "$1/globbed")" = "$1/tree/c
+$1/tree/sub" ]
+exec 5<> "$1/both"; echo abc >&5; exec 5>&-; echo def >> "$1/both"
+[ "$(cat "$1/both")" = "abc
+def" ]
+cat > "$1/script" << 'SCRIPT'
+#!/bin/sh
+echo "ran $1"
+SCRIPT
+chmod +x "$1/script" && [ "$("$1/script" "$1/x")" = "ran $1/x" ]
+. "$1/script" sourced
+test -e "$1/both" && ! test -e "$1/none" && test -s "$1/both" && test -d "$1/tree"
+END
+check 'a shell: cd, globs, scripts, <>' run bash ways.sh $b
+check 'find -exec' eval 'run find $b/tree -name b -exec cat {} + | same two'
+check 'xargs' eval 'echo $b/tree/c | run xargs cat | same uno'
+check 'tar x' eval 'mkdir x && run tar xf $b/x.tar -C x && diff -r x/tree tree && run tar xf $b/x.tar -C $b/tree && run cat $b/tree/tree/a | same one && rm -r x'
+check 'input is the terminal of the program' eval 'echo in | run cat | same in'
+check 'no such object' eval "status 1 run cat $b/none 2>&1 | same \"cat: '$b/none': No such file or directory\""
+check 'no such bucket' eval 'status 1 run cat s3://no-such-bucket/k 2>&1 | grep -q "No such file"'
+check 'a folder is no file' eval "status 1 run cat $b/tree 2>&1 | same \"cat: '$b/tree': Is a directory\""
+check 'arguments and environment pass untouched' eval 'A="x  y" run sh -c "echo \"\$A\" \$#" "" "s3://b/  c" "" "*" | same "x  y 3"'
+check 'every function that takes a path' eval 'gcc -w -O2 -D_FORTIFY_SOURCE=2 -o calls "$suites/calls.c" 2> /dev/null && mkdir -p c/d && echo hello > c/k && echo x > c/d/x.txt && run cp -r c $b/calls && run ./calls $b/calls | same done && rm -r c calls'
+check 'rm -r' run rm -r $b/tree
+check 'removed' status 2 run ls $b/tree
+check 'status' status 7 run sh -c 'exit 7'
+check 'signal' status 143 run sh -c 'kill -TERM $$'
+check 'no such program' status 127 run no-such-program
+check 'not executable' status 126 run ./numbers
+check 'nothing is left here' eval '[ "$(ls -A | tr "\n" " ")" = "numbers out.log tree ways.sh " ]'

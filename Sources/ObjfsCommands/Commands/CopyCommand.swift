@@ -29,7 +29,7 @@ struct CopyCommand: ParsableCommand {
             guard sources.count == 1 else { throw Failure(usage: "cp: standard input is one object, and needs a name") }
             let failed = Attempts.count([target], "cp") { target throws(StorageError) in
                 let place = try Location.find(target, factory)
-                try Transfer.standardInput(to: place.store, ObjectKey(place.key))
+                try StandardInputUpload(to: place.store, ObjectKey(place.key)).run()
             }
             return try Attempts.end(failed, of: 1)
         }

@@ -37,7 +37,8 @@ struct ExecCommand: ParsableCommand {
             let more = view == nil ? "" : ", with s3: in its folder"
             Messages.warn("exec: \(program.path): \(program.way.rawValue)\(more)")
         }
-        let arguments = program.way == .preloaded ? command : command.map { ShimPath.rewritten($0, root: root) }
+        let spelling = program.way.spelling(root)
+        let arguments = program.way == .preloaded ? command : command.map { ShimPath.rewritten($0, spelling) }
         let environment = ShimEnvironment(Environment.all, root: root, library: library).words
         let failures = root.map { FailureLog(root: $0.path) }
         let start = failures?.end ?? 0
@@ -52,7 +53,9 @@ struct ExecCommand: ParsableCommand {
     /// The program runs all the same: it may need none, and is told `EACCES` when it opens one.
     private func mountedRoot() -> ShimRoot? {
         do {
-            return try ShimDaemon(stores, patience: idleTimeout).start()
+            let root = try ShimDaemon(stores, patience: idleTimeout).start()
+            if let notice = root.notice { Messages.warn("exec: \(notice)") }
+            return root
         } catch let failure as Failure {
             Messages.write(failure)
         } catch {

@@ -8,6 +8,7 @@ import ObjfsConfiguration
 import ObjfsEngine
 import ObjfsMount
 import Records
+import S3
 import Storage
 import SystemPackage
 import Threads
@@ -259,6 +260,13 @@ struct MountCommand: ParsableCommand {
         }
     }
 
+    /// What people are told if nobody is named to the service; `nil` if somebody is, or that is what they asked for.
+    private func lackOfCredentials() throws(StorageError) -> String? {
+        let source = try stores.factory.service().credentials
+        guard !stores.noSignRequest, try source.credentials() == nil else { return nil }
+        return "no credentials, looked for in \(source.name): only what is public can be read"
+    }
+
     /// What is to be mounted, after it has answered once: a mount that can't be read should not be there.
     private func engineSource() throws(MountError) -> EngineSource {
         do throws(StorageError) {
@@ -266,6 +274,7 @@ struct MountCommand: ParsableCommand {
             guard url.scheme == .file || !url.bucket.isEmpty else {
                 let account = try stores.factory.account()
                 try checkAccount(account)
+                if let execRoot { ShimRoot(path: execRoot).setNotice(try lackOfCredentials()) }
                 return .account(account)
             }
             let bucket = try stores.factory.store(url)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Storage
+import Threads
 
 /// `objfs rm`: deletes objects.
 struct RemoveCommand: ParsableCommand {
@@ -31,19 +32,22 @@ struct RemoveCommand: ParsableCommand {
     func run() throws {
         let factory = stores.factory
         let output = LineWriter()
+        var left = 0
         let failed = Attempts.count(urls, "rm") { url throws(StorageError) in
             let location = try Location.find(url, factory)
             do throws(StorageError) {
-                try remove(location, url, output)
+                left += try remove(location, url, output)
             } catch {
                 guard force, error.code == .notFound else { throw error }
             }
         }
         output.flush()
+        guard left == 0 else { throw ExitStatusError(status: .failure) }
         try Attempts.end(failed, of: urls.count)
     }
 
-    private func remove(_ location: Location, _ url: String, _ output: LineWriter) throws(StorageError) {
+    /// Deletes what a URL names; returns how many of them are still there, each of which was told.
+    private func remove(_ location: Location, _ url: String, _ output: LineWriter) throws(StorageError) -> Int {
         let hasName = !location.key.isEmpty && !location.key.hasSuffix("/")
         let isOne = hasName ? try Selection.find(location) != nil : false
         let isPattern = KeyGlob.isPattern(location.key)
@@ -55,16 +59,51 @@ struct RemoveCommand: ParsableCommand {
             keys.append(info.key)
             return true
         }
-        guard isOne || confirms(keys.count, url) else { return }
-        for key in keys {
-            guard dryRun else {
-                try location.store.delete(key)
-                continue
+        guard isOne || confirms(keys.count, url) else { return 0 }
+        guard !dryRun else {
+            for name in keys.map(location.name) {
+                output.line(json ? JSONText.object([("action", .string("delete")), ("name", .string(name))]) : name)
             }
-            let name = location.name(key)
-            output.line(json ? JSONText.object([("action", .string("delete")), ("name", .string(name))]) : name)
+            return 0
         }
-        if recursive, !isOne, !isPattern, !dryRun { try Self.removeMarkers(location) }
+        guard keys.count > 1 else {
+            for key in keys { try location.store.delete(key) }
+            if recursive, !isOne, !isPattern { try Self.removeMarkers(location) }
+            return 0
+        }
+        let undeleted = try Self.delete(keys, location.store)
+        for one in undeleted { Messages.write(Failure("rm", location.name(one.key), one.error)) }
+        if undeleted.isEmpty, recursive, !isPattern { try Self.removeMarkers(location) }
+        return undeleted.count
+    }
+
+    /// How many keys are deleted by one call, and how many calls are made at a time.
+    private static let (batch, calls) = (1000, 4)
+
+    /// Deletes many objects, several batches of them at a time.
+    ///
+    /// - Returns: Those that are still there, and why.
+    /// - Throws: Why none could be deleted.
+    static func delete(_ keys: [ObjectKey], _ store: any ObjectStore) throws(StorageError) -> [Undeleted] {
+        let batches = stride(from: 0, to: keys.count, by: batch).map { Array(keys[$0..<min($0 + batch, keys.count)]) }
+        let pool = WorkerPool("objfs-delete", limit: calls)
+        let state = Monitor((open: batches.count, undeleted: [Undeleted](), failure: StorageError?.none))
+        for batch in batches {
+            pool.submit {
+                let isOver = state.withLock { $0.failure != nil }
+                let result = Result { () throws(StorageError) in isOver ? [] : try store.delete(batch) }
+                state.update { state in
+                    state.open -= 1
+                    switch result {
+                    case .success(let undeleted): state.undeleted += undeleted
+                    case .failure(let error): state.failure = state.failure ?? error
+                    }
+                }
+            }
+        }
+        let done = state.wait { $0.open == 0 ? .some(($0.undeleted, $0.failure)) : nil }
+        if let failure = done.1 { throw failure }
+        return done.0.sorted { $0.key < $1.key }
     }
 
     /// Deletes what stands for the folders themselves, the innermost first.

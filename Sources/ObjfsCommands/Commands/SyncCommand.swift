@@ -154,18 +154,12 @@ private struct SyncRun {
         guard session.report.failed == 0 else {
             return Messages.warn("sync: nothing was deleted, as some could not be copied")
         }
-        let (store, report) = (to.store, session.report)
-        for key in keys {
-            let shown = to.name(key)
-            session.submit {
-                do throws(StorageError) {
-                    try store.delete(key)
-                    report.delete()
-                } catch {
-                    report.fail(shown, error)
-                }
-            }
+        do throws(StorageError) {
+            let undeleted = try RemoveCommand.delete(keys, to.store)
+            for one in undeleted { session.report.fail(to.name(one.key), one.error) }
+            session.report.delete(keys.count - undeleted.count)
+        } catch {
+            session.report.fail(to.name(ObjectKey(to.folder)), error)
         }
-        session.finish()
     }
 }

@@ -51,6 +51,7 @@ struct ElfFile {
 
     private func text(at offset: Int, _ count: Int) -> String {
         var bytes = [UInt8](repeating: 0, count: min(max(count, 0), 4096))
-        return String(decoding: bytes.prefix(max(pread(file, &bytes, bytes.count, offset), 0)), as: UTF8.self)
+        let found = pread(file, &bytes, bytes.count, offset)
+        return String(decoding: bytes.prefix(max(found, 0)), as: UTF8.self)
     }
 }

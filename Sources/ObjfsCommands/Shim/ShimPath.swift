@@ -1,20 +1,30 @@
-/// URLs in the arguments of programs that the preloaded library can't reach, as paths.
+/// URLs in the arguments of programs, as paths.
 enum ShimPath {
-    /// An argument with its URL as a path; one like `if=s3://b/k` or `--input=s3://b/k` too.
-    static func rewritten(_ argument: String, root: ShimRoot?) -> String {
-        if let path = path(argument[...], root: root) { return path }
-        guard let equals = argument.firstIndex(of: "=") else { return argument }
-        let value = argument[argument.index(after: equals)...]
-        return path(value, root: root).map { argument[...equals] + $0 } ?? argument
+    /// How a URL of a service is written as a path.
+    enum Spelling {
+        /// As `/s3:/b/k`, which the preloaded library knows; it means the same tomorrow.
+        case named
+        /// As a path of the mount, which everybody knows.
+        case mounted(ShimRoot)
     }
 
-    /// Whether an argument names an object of a service.
-    static func mentionsObject(_ argument: String) -> Bool { argument.contains("s3:/") }
+    /// An argument with its URL as a path; one like `if=s3://b/k` or `--input=s3://b/k` too.
+    static func rewritten(_ argument: String, _ spelling: Spelling?) -> String {
+        if let path = path(argument[...], spelling) { return path }
+        guard let equals = argument.firstIndex(of: "=") else { return argument }
+        let value = argument[argument.index(after: equals)...]
+        return path(value, spelling).map { argument[...equals] + $0 } ?? argument
+    }
 
-    private static func path(_ text: Substring, root: ShimRoot?) -> String? {
+    private static func path(_ text: Substring, _ spelling: Spelling?) -> String? {
         if text.hasPrefix("file:///") { return String(text.dropFirst(7)) }
-        guard text.hasPrefix("s3:/"), let root else { return nil }
+        guard text.hasPrefix("s3:/"), let spelling else { return nil }
         let key = text.dropFirst(3).drop { $0 == "/" }
-        return key.isEmpty ? root.point : root.point + "/" + key
+        let root =
+            switch spelling {
+            case .named: "/s3:"
+            case .mounted(let root): root.point
+            }
+        return key.isEmpty ? root : root + "/" + key
     }
 }

@@ -12,6 +12,16 @@ struct ShimProgram {
         case preloadedWithPaths = "preloaded, arguments rewritten"
         /// It can't be reached, and gets paths as arguments.
         case rewritten = "arguments rewritten"
+
+        /// How URLs in its arguments are written; `nil` if they stay as they are.
+        func spelling(_ root: ShimRoot?) -> ShimPath.Spelling? {
+            guard let root else { return nil }
+            return switch self {
+            case .preloaded: nil
+            case .preloadedWithPaths: .named
+            case .rewritten: .mounted(root)
+            }
+        }
     }
 
     /// Where it is; as it was given if it is nowhere, for the system then says why.
@@ -23,14 +33,15 @@ struct ShimProgram {
     /// Programs for which `s3:` before a path is a host, a protocol or a format.
     private static let readsURLs: Set<String> = [
         "rsync", "scp", "sftp", "rclone", "aws", "s5cmd", "curl", "wget", "ffmpeg", "ffprobe", "ffplay", "convert",
-        "magick", "identify", "mogrify", "composite", "montage", "compare", "gdalinfo", "gdal_translate", "ogrinfo",
+        "magick", "git", "identify", "mogrify", "composite", "montage", "compare", "gdalinfo", "gdal_translate",
+        "ogrinfo",
         "samtools", "bcftools", "tabix", "bgzip",
     ]
 
     /// Finds a program as a shell does.
     init(_ name: String, root: ShimRoot?) {
         if name.contains("/") {
-            path = ShimPath.rewritten(name, root: root)
+            path = ShimPath.rewritten(name, root.map { .mounted($0) })
         } else {
             let folders = (Environment.value("PATH") ?? "/usr/local/bin:/usr/bin:/bin").split(separator: ":")
             path = folders.map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 && !Self.isFolder($0) } ?? name
@@ -55,7 +66,8 @@ struct ShimProgram {
         guard file >= 0 else { return !hasOtherRights(path) }
         defer { close(file) }
         var head = [UInt8](repeating: 0, count: 256)
-        head = Array(head.prefix(max(pread(file, &head, head.count, 0), 0)))
+        let found = pread(file, &head, head.count, 0)
+        head.removeLast(head.count - max(found, 0))
         if head.starts(with: Array("#!".utf8)), depth < 4 {
             let line = String(decoding: head.dropFirst(2).prefix { $0 != 0x0A }, as: UTF8.self)
             let interpreter = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).first

@@ -11,6 +11,25 @@ struct ShimRoot: Sendable {
     var point: String { path + "/s3" }
     var log: String { path + "/log" }
 
+    /// What everybody who uses the daemon is told, in one line; `nil` if there is nothing to say.
+    var notice: String? {
+        guard let file = fopen(path + "/notice", "re") else { return nil }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
+    }
+
+    /// Sets the notice.
+    func setNotice(_ text: String?) {
+        unlink(path + "/notice")
+        guard let text else { return }
+        let file = open(path + "/notice", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard file >= 0 else { return }
+        Messages.write(Array(text.utf8), to: file)
+        close(file)
+    }
+
     /// The folder of all daemons of this user.
     static var base: String {
         get throws {

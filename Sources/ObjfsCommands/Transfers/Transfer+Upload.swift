@@ -95,47 +95,4 @@ extension Transfer {
         let isOurs = parts.values.allSatisfy { Self.range($0.number - 1, of: size).count == $0.size }
         return isOurs ? (latest.upload, parts) : nil
     }
-
-    /// Makes an object of standard input, in parts if it is long.
-    static func standardInput(to target: any ObjectStore, _ key: ObjectKey) throws(StorageError) {
-        // Of a stream nobody knows how long it will be: parts of this size make 160 GB of one.
-        let part = 2 * Self.part
-        let type = ObjectAttributes(contentType: target.name.hasPrefix("file://") ? nil : MediaType.of(key.string))
-        var bytes = try block(Int(part))
-        guard Int64(bytes.count) == part else {
-            try target.write(key, ByteSlice(bytes), attributes: type, condition: .always)
-            return
-        }
-        let upload = try target.beginUpload(key, attributes: type)
-        do throws(StorageError) {
-            var parts: [UploadedPart] = []
-            while !bytes.isEmpty {
-                guard parts.count < target.uploadLimits.parts else {
-                    throw StorageError(.noSpace, "standard input is longer than the store takes")
-                }
-                parts.append(try target.writePart(parts.count + 1, of: upload, ByteSlice(bytes)))
-                bytes = try block(Int(part))
-            }
-            try target.complete(upload, parts, condition: .always)
-        } catch {
-            try? target.abort(upload)
-            throw error
-        }
-    }
-
-    /// The next bytes of standard input; fewer than asked for only at its end.
-    private static func block(_ size: Int) throws(StorageError) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: size)
-        var filled = 0
-        while filled < bytes.count {
-            let count = bytes.withUnsafeMutableBytes {
-                Glibc.read(STDIN_FILENO, $0.baseAddress.map { $0 + filled }, $0.count - filled)
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw StorageError(.unavailable, "standard input can't be read") }
-            guard count > 0 else { break }
-            filled += count
-        }
-        return Array(bytes[..<filled])
-    }
 }

@@ -66,12 +66,30 @@ struct Transfer: Sendable {
             report.add(Int(clamping: object.size))
         } else if let sourceFolder {
             try upload(DirectoryReading(sourceFolder, object.key), to: key)
-        } else {
+        } else if try !copyInside(object, to: key) {
             try pass(object, to: key)
         }
     }
 
     // MARK: Between stores
+
+    /// Lets the service copy an object from one of its buckets to another; `false` if it can't.
+    private func copyInside(_ object: ObjectInfo, to key: ObjectKey) throws(StorageError) -> Bool {
+        guard let reference = source.reference, target.reference?.isNeighbour(of: reference) == true else {
+            return false
+        }
+        do throws(StorageError) {
+            try target.copy(object.key, of: reference, ifVersion: object.etag, to: key)
+        } catch {
+            switch error.code {
+            // Rules for each bucket may allow to read here and to write there, and no copy.
+            case .unsupported, .invalid, .accessDenied, .corrupted: return false
+            default: throw error
+            }
+        }
+        report.add(Int(clamping: object.size))
+        return true
+    }
 
     /// Copies an object through this machine, from one service to another or from one bucket to another.
     private func pass(_ object: ObjectInfo, to key: ObjectKey) throws(StorageError) {

@@ -56,7 +56,7 @@ final class TransferReport: Sendable {
     var done: Int { state.withLock { $0.done } }
 
     func find() { state.withLock { $0.found += 1 } }
-    func delete() { state.withLock { $0.deleted += 1 } }
+    func delete(_ count: Int) { state.withLock { $0.deleted += count } }
     func finish() { state.withLock { $0.done += 1 } }
     func add(_ bytes: Int) { state.withLock { $0.bytes += Int64(bytes) } }
 

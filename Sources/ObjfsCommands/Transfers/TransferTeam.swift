@@ -46,16 +46,27 @@ final class TransferTeam: Sendable {
         if let failure = state.wait(for: { $0.open == 0 ? .some($0.failure) : nil }) { throw failure }
     }
 
+    /// Has one part of something done, when its turn comes.
+    func submitPart(_ job: @escaping @Sendable () -> Void) { partPool.submit(job) }
+
     /// Does something that needs memory, when there is some.
     ///
     /// - Parameter bytes: How many; more than there are altogether wait until nothing else is used.
     func with<Result>(memory bytes: Int64, _ body: () throws(StorageError) -> Result) throws(StorageError) -> Result {
+        take(bytes)
+        defer { give(bytes) }
+        return try body()
+    }
+
+    /// Takes memory, when there is some.
+    func take(_ bytes: Int64) {
         used.wait { used -> Void? in
             guard used == 0 || used <= Self.memory - bytes else { return nil }
             used += bytes
             return ()
         }
-        defer { used.update { $0 -= bytes } }
-        return try body()
     }
+
+    /// Gives memory back.
+    func give(_ bytes: Int64) { used.update { $0 -= bytes } }
 }

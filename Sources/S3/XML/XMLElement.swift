@@ -15,6 +15,25 @@ package struct XMLElement: Sendable {
     /// Whether a byte stands for a character that no document of XML 1.0 has.
     static func isForbidden(_ byte: UInt8) -> Bool { byte < 0x20 && byte != 0x09 && byte != 0x0A && byte != 0x0D }
 
+    /// A text as the content of an element.
+    ///
+    /// Line breaks are written by their numbers: a parser makes a CR into an LF.
+    static func escaped(_ text: String) -> String {
+        guard text.utf8.contains(where: { "<>&\"\r\n\t".utf8.contains($0) }) else { return text }
+        var result = ""
+        for character in text.unicodeScalars {
+            switch character {
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "&": result += "&amp;"
+            case "\"": result += "&quot;"
+            case "\r", "\n", "\t": result += "&#\(character.value);"
+            default: result.unicodeScalars.append(character)
+            }
+        }
+        return result
+    }
+
     /// A document in which such characters, be they written out or by their number, are question marks.
     private static func withoutForbidden(_ bytes: [UInt8]) -> [UInt8] {
         guard bytes.contains(where: isForbidden) || hasReference(bytes) else { return bytes }

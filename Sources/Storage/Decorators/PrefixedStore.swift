@@ -57,6 +57,17 @@ package struct PrefixedStore: ObjectStore {
 
     package func delete(_ key: ObjectKey) throws(StorageError) { try base.delete(outer(key)) }
 
+    package func delete(_ keys: [ObjectKey]) throws(StorageError) -> [Undeleted] {
+        try base.delete(keys.map(outer)).map { Undeleted(key: ObjectKey(inner($0.key.string)), error: $0.error) }
+    }
+
+    // Whoever copies from here would have to know the prefix: there is no reference.
+    package func copy(
+        _ source: ObjectKey, of bucket: BucketReference, ifVersion version: ETag, to target: ObjectKey
+    ) throws(StorageError) -> ObjectInfo {
+        inner(try base.copy(source, of: bucket, ifVersion: version, to: outer(target)))
+    }
+
     @discardableResult
     package func copy(
         _ source: ObjectKey, ifVersion version: ETag?, to target: ObjectKey, attributes: ObjectAttributes?

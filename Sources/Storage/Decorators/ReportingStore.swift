@@ -48,6 +48,21 @@ package struct ReportingStore: ObjectStore {
         try told("delete \(name)/\(key)") { () throws(StorageError) in try base.delete(key) }
     }
 
+    package func delete(_ keys: [ObjectKey]) throws(StorageError) -> [Undeleted] {
+        try told("delete \(keys.count) keys of \(name)") { () throws(StorageError) in try base.delete(keys) }
+    }
+
+    package var reference: BucketReference? { base.reference }
+
+    @discardableResult
+    package func copy(
+        _ source: ObjectKey, of bucket: BucketReference, ifVersion version: ETag, to target: ObjectKey
+    ) throws(StorageError) -> ObjectInfo {
+        try told("copy s3://\(bucket.bucket)/\(source) to \(name)/\(target)") { () throws(StorageError) in
+            try base.copy(source, of: bucket, ifVersion: version, to: target)
+        }
+    }
+
     @discardableResult
     package func copy(
         _ source: ObjectKey, ifVersion version: ETag?, to target: ObjectKey, attributes: ObjectAttributes?

@@ -67,6 +67,37 @@ package final class RetryingStore: ObjectStore {
         try persist { () throws(StorageError) in try base.delete(key) }
     }
 
+    package func delete(_ keys: [ObjectKey]) throws(StorageError) -> [Undeleted] {
+        var left = keys
+        var undeleted: [Undeleted] = []
+        do throws(StorageError) {
+            return try persist { () throws(StorageError) in
+                let failed = try base.delete(left)
+                undeleted += failed.filter { !$0.error.isTransient }
+                let again = failed.filter { $0.error.isTransient }
+                left = again.map(\.key)
+                if let first = again.first { throw first.error }
+                return undeleted
+            }
+        } catch {
+            // Where some were deleted, those that were not are named.
+            guard left.count < keys.count else { throw error }
+            let failure = error
+            return undeleted + left.map { Undeleted(key: $0, error: failure) }
+        }
+    }
+
+    package var reference: BucketReference? { base.reference }
+
+    @discardableResult
+    package func copy(
+        _ source: ObjectKey, of bucket: BucketReference, ifVersion version: ETag, to target: ObjectKey
+    ) throws(StorageError) -> ObjectInfo {
+        try persist { () throws(StorageError) in
+            try base.copy(source, of: bucket, ifVersion: version, to: target)
+        }
+    }
+
     @discardableResult
     package func copy(
         _ source: ObjectKey, ifVersion version: ETag?, to target: ObjectKey, attributes: ObjectAttributes?
