@@ -1,11 +1,14 @@
 import Bytes
+import Glibc
 import Storage
+import Synchronization
 import Threads
 
 /// Brings the bytes of a task to a descriptor, from the store.
 struct PieceFeed: Sendable {
-    private let pieces: [Piece]
     private let pool: WorkerPool
+    /// What bytes were moved from without being copied.
+    private let moved: MovedObjects?
 
     /// How many bytes are asked for at a time of a store that is far away, and how many such parts ahead.
     private static let partSize: Int64 = 4 << 20
@@ -21,6 +24,7 @@ struct PieceFeed: Sendable {
         init(_ failure: InputWriter.Failure) {
             switch failure {
             case .closed: self = .closed
+            case .shortened: self = .store(StorageError(.changed, "the object has changed"))
             case .error(let number): self = .file(number)
             }
         }
@@ -28,25 +32,44 @@ struct PieceFeed: Sendable {
 
     /// Makes a feed.
     ///
-    /// - Parameter pool: Its threads read ahead.
-    init(_ pieces: [Piece], pool: WorkerPool) {
-        self.pieces = pieces
+    /// - Parameters:
+    ///   - pool: Its threads read ahead.
+    ///   - moved: If what it writes to is a pipe, takes the objects whose bytes were moved there and not copied:
+    ///     they must be looked at when the pipe's reader has ended.
+    init(pool: WorkerPool, moved: MovedObjects? = nil) {
         self.pool = pool
+        self.moved = moved
     }
 
-    /// Writes all the bytes.
-    func run(to descriptor: Int32) throws(Failure) {
+    /// Writes all the bytes of some pieces.
+    func run(_ pieces: [Piece], to descriptor: Int32) throws(Failure) {
         var writer = InputWriter(descriptor)
         for piece in pieces {
             if !piece.header.isEmpty {
                 if let failure = piece.header.withUnsafeBytes({ writer.write($0) }) { throw Failure(failure) }
             }
             guard !piece.range.isEmpty else { continue }
-            if piece.store.sinkMayBlock {
+            if let moved, let object = try open(piece) {
+                moved.add(object)
+                switch writer.splice(object.descriptor, piece.range) {
+                case nil: break
+                // A file system that can't do this says so before anything was moved.
+                case .error(EINVAL): try stream(piece, to: &writer)
+                case let failure?: throw Failure(failure)
+                }
+            } else if piece.store.sinkMayBlock {
                 try stream(piece, to: &writer)
             } else {
                 try readAhead(piece, to: &writer)
             }
+        }
+    }
+
+    private func open(_ piece: Piece) throws(Failure) -> (any OpenObject)? {
+        do throws(StorageError) {
+            return try piece.store.file(piece.object.key, ifVersion: piece.object.etag)
+        } catch {
+            throw .store(error)
         }
     }
 
@@ -78,6 +101,20 @@ struct PieceFeed: Sendable {
             do throws(StorageError) { bytes = try part.wait() } catch { throw Failure.store(error) }
             if let failure = bytes.withUnsafeBytes({ writer.write($0) }) { throw Failure(failure) }
         }
+    }
+}
+
+/// Files whose bytes a pipe refers to: what it shows is theirs until it has been read.
+final class MovedObjects: Sendable {
+    private let objects = Mutex<[any OpenObject]>([])
+
+    func add(_ object: any OpenObject) { objects.withLock { $0.append(object) } }
+
+    /// Looks whether all are as they were opened, when nobody reads the pipe any more.
+    ///
+    /// - Throws: ``StorageError/Code/changed`` if one is not.
+    func refuseChange() throws(StorageError) {
+        for object in objects.withLock({ $0 }) { try object.refuseChange() }
     }
 }
 

@@ -136,7 +136,8 @@ package final class Runner: Sendable {
 
     private func perform(_ start: Schedule.Start, _ slot: Int) {
         let task = plan.tasks[start.task]
-        let output = TaskOutput(task.number, in: folder, tag: options.isTagged ? task.label + "\t" : "")
+        let output = TaskOutput(
+            task.number, in: folder, names: options.partNames, tag: options.isTagged ? task.label + "\t" : "")
         let (moment, begin) = (Timestamp.now, ContinuousClock.now)
         // Output that has been seen can't be taken back, so a task that may be run again keeps its own.
         let isDirect = options.output == .ordered && options.retries == 0 && !options.speculates
@@ -152,9 +153,9 @@ package final class Runner: Sendable {
         record.how = result.ending?.how
         record.processorTime = result.ending?.processorTime ?? .zero
         record.peakMemory = result.ending?.peakMemory ?? 0
-        record.bytesIn = task.count
+        record.bytesIn = task.late?.count ?? task.count
         record.worker = "\(options.worker)/\(slot)"
-        record.isSpeculative = start.isSpeculative
+        record.isSpeculative = start.isSpeculative || options.late.contains(task.number)
         record.isFatal = result.isFatal || isMissing(result)
         record.errors = String(decoding: result.errors, as: UTF8.self)
         output.describe(in: &record)
@@ -206,7 +207,7 @@ package final class Runner: Sendable {
         let others = state.update { state -> [Schedule.Start]? in
             state.events += 1
             guard let others = state.schedule.end(start) else { return nil }
-            state.records.append(record)
+            state.records.append(record.shortened)
             if record.outcome.isFailure { state.failed += 1 }
             return others
         }
@@ -241,11 +242,12 @@ package final class Runner: Sendable {
         let isEnded = context.isStopped
         if isEnded, result.ending?.isSuccess != true { return .cancelled }
         if let reason = result.reason { return .failed(reason) }
+        let limit = result.limit.map { " (\($0))" } ?? ""
         switch result.ending?.how {
         case .exited(let status) where options.goodStatuses.contains(status): return .succeeded
         case .exited(1) where options.oneIsNoMatch: return .nothingFound
-        case .exited(let status): return .failed("exit status \(status)")
-        case .killed(let signal): return .failed("killed by signal \(signal)")
+        case .exited(let status): return .failed("exit status \(status)\(limit)")
+        case .killed(let signal): return .failed("killed by signal \(signal)\(limit)")
         case nil: return .failed("it could not be run")
         }
     }
