@@ -147,8 +147,11 @@ package final class ClusterRun: Sendable {
             return released.filter { state.losses[$0, default: 0] > Self.mostLosses }
         }
         for task in hopeless {
-            let reason = "the worker that ran it was lost, \(Self.mostLosses + 1) times"
-            _ = try folder.commit(TaskRecord(task: task, outcome: .failed(reason)))
+            var record = TaskRecord(
+                task: task, outcome: .failed("the worker that ran it was lost, \(Self.mostLosses + 1) times"))
+            record.begin = .now
+            record.attempts = Self.mostLosses + 1
+            _ = try folder.commit(record)
         }
     }
 

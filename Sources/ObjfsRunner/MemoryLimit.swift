@@ -66,9 +66,9 @@ final class MemoryLimit: Sendable {
 }
 
 /// Version 2 of the kernel's control groups, as far as this process may use them.
-struct ControlGroups {
+package struct ControlGroups {
     /// A group in which this process may make others whose memory is limited; `nil` if there is none.
-    let parent: String?
+    package let parent: String?
 
     /// Those that this process is in.
     static var own: ControlGroups? {
@@ -83,7 +83,7 @@ struct ControlGroups {
     /// - Parameters:
     ///   - mount: Where the groups are shown as folders.
     ///   - group: The group of this process, from there on.
-    init(mount: String, group: String) {
+    package init(mount: String, group: String) {
         var parts = group.split(separator: "/")
         while true {
             let folder = ([Substring(mount)] + parts).joined(separator: "/")
@@ -100,7 +100,7 @@ struct ControlGroups {
     }
 
     /// Where the groups are shown, from `/proc/self/mountinfo`.
-    static func mountPoint(_ text: String) -> String? {
+    package static func mountPoint(_ text: String) -> String? {
         for line in text.split(separator: "\n") {
             let fields = line.split(separator: " ")
             guard let dash = fields.firstIndex(of: "-"), fields.count > dash + 1, fields[dash + 1] == "cgroup2",
@@ -112,7 +112,7 @@ struct ControlGroups {
     }
 
     /// The group of this process, from `/proc/self/cgroup`.
-    static func group(_ text: String) -> String? {
+    package static func group(_ text: String) -> String? {
         text.split(separator: "\n").first { $0.hasPrefix("0::") }.map { String($0.dropFirst(3)) }
     }
 

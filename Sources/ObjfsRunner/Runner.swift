@@ -242,7 +242,7 @@ package final class Runner: Sendable {
         let isEnded = context.isStopped
         if isEnded, result.ending?.isSuccess != true { return .cancelled }
         if let reason = result.reason { return .failed(reason) }
-        let limit = result.limit.map { " (\($0))" } ?? ""
+        let limit = isMissing(result) ? "" : result.limit.map { " (\($0))" } ?? ""
         switch result.ending?.how {
         case .exited(let status) where options.goodStatuses.contains(status): return .succeeded
         case .exited(1) where options.oneIsNoMatch: return .nothingFound

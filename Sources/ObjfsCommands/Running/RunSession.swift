@@ -214,7 +214,8 @@ final class RunSession: Sendable {
 
     /// Tells of a task that has ended.
     private func note(_ record: TaskRecord, _ plan: Plan, _ template: CommandTemplate, isTold: Bool) {
-        if case .failed(let reason) = record.outcome {
+        // Why the command can't be run at all is said once, at the end.
+        if case .failed(let reason) = record.outcome, !record.isFatal {
             progress.say("run: \(plan.tasks[record.task].label): \(reason)")
         }
         if job.cluster != nil, isTold {

@@ -55,10 +55,7 @@ package struct JobReport {
     }
 
     private var command: String {
-        let mark = "--command-word="
-        let words = head.arguments.map { $0.hasPrefix(mark) ? String($0.dropFirst(mark.count)) : $0 }
-        let first = head.arguments.firstIndex { $0.hasPrefix(mark) } ?? words.count
-        return (["objfs", "run"] + words[..<first] + ["--"] + words[first...]).joined(separator: " ")
+        "objfs run " + head.commandLine
     }
 
     // MARK: Totals
