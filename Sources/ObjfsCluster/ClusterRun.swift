@@ -25,8 +25,10 @@ package final class ClusterRun: Sendable {
 
     /// How often the folder is looked at.
     private static let pause = Duration.milliseconds(250)
-    /// How often workers that end without having done anything are replaced.
-    private static let patience = 5
+    /// How often workers are replaced that end without having done anything, and how much less it counts
+    /// if they had begun with a task.
+    private static let patience = 20
+    private static let nothingBegun = 4
     /// How often a task may lose its worker before it counts as what the worker died of.
     private static let mostLosses = 5
     /// How much of the job must be done before a task counts as late, and how much of it may be run twice.
@@ -79,8 +81,7 @@ package final class ClusterRun: Sendable {
             guard !gathering.isToEnd, !gathering.missing.isEmpty else { return }
             if begin - lastCheck >= interval {
                 lastCheck = begin
-                let isStarted = try replaceLost()
-                fruitless += isStarted ? 1 : 0
+                fruitless += try replaceLost()
                 guard fruitless <= Self.patience else { throw failure() }
                 try runLateAgain()
             }
@@ -101,8 +102,8 @@ package final class ClusterRun: Sendable {
 
     /// Gives the tasks of lost workers back, and starts as many workers as there are too few of.
     ///
-    /// - Returns: Whether any were started.
-    private func replaceLost() throws(RunError) -> Bool {
+    /// - Returns: How bad a sign it is that some had to be started: 0 if none had.
+    private func replaceLost() throws(RunError) -> Int {
         let missing = gathering.missing
         let alive = try alive()
         let live: Int
@@ -116,9 +117,9 @@ package final class ClusterRun: Sendable {
         // A worker that the cluster has not noticed to be lost is none.
         let present = released.isEmpty ? alive : min(alive, live)
         let few = min(wanted, missing.count) - present
-        guard few > 0, present == 0 || !released.isEmpty else { return false }
+        guard few > 0, present == 0 || !released.isEmpty else { return 0 }
         try start(released.isEmpty ? few : min(few, released.count))
-        return true
+        return released.isEmpty ? Self.nothingBegun : 1
     }
 
     private static func unreadable(_ error: StorageError) -> RunError {
