@@ -183,7 +183,8 @@ package final class ClusterRun: Sendable {
         let claims = try folder.claims().filter { missing.contains($0.key) && $0.value.nanoseconds < begin }
         return state.withLock { state in
             let most = max(Int(Double(gathering.count) * Self.lateShare), 1) - state.late.count
-            let late = claims.filter { !state.late.contains($0.key) }.sorted { $0.value < $1.value }.prefix(max(most, 0))
+            let late = claims.filter { !state.late.contains($0.key) }.sorted { $0.value < $1.value }.prefix(
+                max(most, 0))
             state.late.formUnion(late.map(\.key))
             return late.map(\.key)
         }

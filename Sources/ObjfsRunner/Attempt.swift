@@ -15,6 +15,7 @@ struct Attempt: Sendable {
     let output: TaskOutput
     /// Whether output may go out as it comes, when it is the task's turn.
     let isDirect: Bool
+    let meter = InputMeter()
 
     /// How it went.
     struct Result {
@@ -76,7 +77,7 @@ struct Attempt: Sendable {
         } catch {
             throw Self.failure(error)
         }
-        try PieceFeed(pool: context.readers).run(pieces, to: file.descriptor)
+        try PieceFeed(pool: context.readers, meter: meter).run(pieces, to: file.descriptor)
         file.seal()
         return file
     }
@@ -100,7 +101,8 @@ struct Attempt: Sendable {
         let (paths, descriptors) = context.template.needsFile ? TaskFile.words(files) : ([], [])
         let standardInput = context.template.needsFile ? null : files.first?.descriptor ?? null
         return withExtendedLifetime(files) {
-            serve([standardInput] + descriptors, paths) { _ in } whenEnded: { () throws(PieceFeed.Failure) in
+            serve([standardInput] + descriptors, paths) { _ in
+            } whenEnded: { () throws(PieceFeed.Failure) in
                 do throws(TaskFileError) {
                     for file in files { try file.refuseChangeOfPath() }
                 } catch {
@@ -116,13 +118,12 @@ struct Attempt: Sendable {
         guard let pipe = Pipe() else { return Result(reason: "no pipe: \(Self.words(errno))") }
         clinux_enlarge_pipe(pipe.writing, 1 << 20)
         let fed = Monitor<PieceFeed.Failure??>(nil)
-        let moved = MovedObjects()
         var isFed = false
         let result = serve([pipe.reading], []) { process in
             close(pipe.reading)
             isFed = true
             context.feeders.submit {
-                let failure = feed(pipe.writing, moved)
+                let failure = feed(pipe.writing)
                 // What was cut short must not look like a whole input: the command dies before it sees an end.
                 if failure != nil { process.signal(SIGKILL) }
                 close(pipe.writing)
@@ -132,7 +133,7 @@ struct Attempt: Sendable {
             // The number of the process stays its own until the feed no longer needs it.
             isFed ? fed.wait(for: { $0 }) : nil
         } whenEnded: { () throws(PieceFeed.Failure) in
-            do throws(StorageError) { try moved.refuseChange() } catch { throw .store(error) }
+            do throws(StorageError) { try meter.refuseChange() } catch { throw .store(error) }
         }
         if !isFed {
             close(pipe.reading)
@@ -141,8 +142,8 @@ struct Attempt: Sendable {
         return result
     }
 
-    private func feed(_ descriptor: Int32, _ moved: MovedObjects) -> PieceFeed.Failure? {
-        let feed = PieceFeed(pool: context.readers, moved: moved)
+    private func feed(_ descriptor: Int32) -> PieceFeed.Failure? {
+        let feed = PieceFeed(pool: context.readers, meter: meter, movesFiles: true)
         do throws(PieceFeed.Failure) {
             if let late = task.late {
                 try late.each { (pieces) throws(PieceFeed.Failure) in try feed.run(pieces, to: descriptor) }

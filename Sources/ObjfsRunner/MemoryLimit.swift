@@ -38,7 +38,8 @@ final class MemoryLimit: Sendable {
             rmdir(group)
         }
         return Limited(
-            words: ["/bin/sh", "-c", "ulimit -v \(max(bytes / 1024, 1)) && exec \"$@\"", "sh"], bytes: bytes, group: nil)
+            words: ["/bin/sh", "-c", "ulimit -v \(max(bytes / 1024, 1)) && exec \"$@\"", "sh"], bytes: bytes, group: nil
+        )
     }
 
     /// One program within its limit.

@@ -7,8 +7,8 @@ import Threads
 /// Brings the bytes of a task to a descriptor, from the store.
 struct PieceFeed: Sendable {
     private let pool: WorkerPool
-    /// What bytes were moved from without being copied.
-    private let moved: MovedObjects?
+    private let meter: InputMeter
+    private let movesFiles: Bool
 
     /// How many bytes are asked for at a time of a store that is far away, and how many such parts ahead.
     private static let partSize: Int64 = 4 << 20
@@ -34,11 +34,13 @@ struct PieceFeed: Sendable {
     ///
     /// - Parameters:
     ///   - pool: Its threads read ahead.
-    ///   - moved: If what it writes to is a pipe, takes the objects whose bytes were moved there and not copied:
-    ///     they must be looked at when the pipe's reader has ended.
-    init(pool: WorkerPool, moved: MovedObjects? = nil) {
+    ///   - meter: Takes notice of what it asks of stores.
+    ///   - movesFiles: Whether what it writes to is a pipe, into which bytes of files are moved and not copied:
+    ///     the meter must be asked whether these have changed when the pipe's reader has ended.
+    init(pool: WorkerPool, meter: InputMeter, movesFiles: Bool = false) {
         self.pool = pool
-        self.moved = moved
+        self.meter = meter
+        self.movesFiles = movesFiles
     }
 
     /// Writes all the bytes of some pieces.
@@ -49,8 +51,8 @@ struct PieceFeed: Sendable {
                 if let failure = piece.header.withUnsafeBytes({ writer.write($0) }) { throw Failure(failure) }
             }
             guard !piece.range.isEmpty else { continue }
-            if let moved, let object = try open(piece) {
-                moved.add(object)
+            if movesFiles, let object = try open(piece) {
+                meter.add(object)
                 switch writer.splice(object.descriptor, piece.range) {
                 case nil: break
                 // A file system that can't do this says so before anything was moved.
@@ -76,6 +78,7 @@ struct PieceFeed: Sendable {
     /// Writes bytes as they come, where nobody else waits meanwhile.
     private func stream(_ piece: Piece, to writer: inout InputWriter) throws(Failure) {
         var failure: Failure?
+        meter.addRequest()
         do throws(StorageError) {
             try piece.store.read(piece.object.key, range: piece.range, ifVersion: piece.object.etag) { bytes in
                 failure = writer.write(bytes).map { Failure($0) }
@@ -93,6 +96,7 @@ struct PieceFeed: Sendable {
         while offset < piece.range.upperBound || !parts.isEmpty {
             while offset < piece.range.upperBound, parts.count < Self.partsAhead {
                 let end = min(offset + Self.partSize, piece.range.upperBound)
+                meter.addRequest()
                 parts.append(FetchedPart(piece, offset..<end, pool))
                 offset = end
             }
@@ -104,11 +108,23 @@ struct PieceFeed: Sendable {
     }
 }
 
-/// Files whose bytes a pipe refers to: what it shows is theirs until it has been read.
-final class MovedObjects: Sendable {
+/// What was asked of stores for a task, and which files a pipe refers to.
+///
+/// What such a pipe shows is the file's until it has been read.
+final class InputMeter: Sendable {
     private let objects = Mutex<[any OpenObject]>([])
+    private let count = Atomic<Int>(0)
 
-    func add(_ object: any OpenObject) { objects.withLock { $0.append(object) } }
+    /// How many requests for bytes there were, not counting those that were made again.
+    var requests: Int { count.load(ordering: .relaxed) }
+
+    func addRequest() { count.add(1, ordering: .relaxed) }
+
+    /// Adds a file whose bytes a pipe refers to.
+    func add(_ object: any OpenObject) {
+        addRequest()
+        objects.withLock { $0.append(object) }
+    }
 
     /// Looks whether all are as they were opened, when nobody reads the pipe any more.
     ///

@@ -141,10 +141,10 @@ package final class Runner: Sendable {
         let (moment, begin) = (Timestamp.now, ContinuousClock.now)
         // Output that has been seen can't be taken back, so a task that may be run again keeps its own.
         let isDirect = options.output == .ordered && options.retries == 0 && !options.speculates
-        let result = Attempt(
+        let attempt = Attempt(
             task: task, number: start.attempt, process: start.process, context: context, output: output,
-            isDirect: isDirect
-        ).run()
+            isDirect: isDirect)
+        let result = attempt.run()
         output.finish()
         var record = TaskRecord(task: task.number, outcome: outcome(result, output))
         record.attempts = start.attempt
@@ -154,6 +154,7 @@ package final class Runner: Sendable {
         record.processorTime = result.ending?.processorTime ?? .zero
         record.peakMemory = result.ending?.peakMemory ?? 0
         record.bytesIn = task.late?.count ?? task.count
+        record.requests = attempt.meter.requests
         record.worker = "\(options.worker)/\(slot)"
         record.isSpeculative = start.isSpeculative || options.late.contains(task.number)
         record.isFatal = result.isFatal || isMissing(result)

@@ -37,6 +37,8 @@ package struct TaskRecord: Sendable {
     package var peakMemory: Int64 = 0
     /// The number of bytes that it got.
     package var bytesIn: Int64 = 0
+    /// How many requests for these were made to stores.
+    package var requests = 0
     /// The number of bytes that it wrote to standard output.
     package var bytesOut: Int64 = 0
     /// The machine that it ran on, and which of those that run tasks there.
@@ -77,7 +79,7 @@ extension TaskRecord {
             "task": JSON(task), "outcome": .string(outcome.word), "attempts": JSON(attempts),
             "begin": .string(String(begin.nanoseconds)), "microseconds": JSON(time.wholeMicroseconds),
             "processorMicroseconds": JSON(processorTime.wholeMicroseconds), "peakMemory": JSON(peakMemory),
-            "bytesIn": JSON(bytesIn), "bytesOut": JSON(bytesOut), "worker": .string(worker),
+            "bytesIn": JSON(bytesIn), "requests": JSON(requests), "bytesOut": JSON(bytesOut), "worker": .string(worker),
             "errors": .string(errors), "parts": .array(parts.map { .string($0) }), "token": .string(token),
             "inline": JSON(inline.count),
         ]
@@ -110,6 +112,7 @@ extension TaskRecord {
         peakMemory = json["peakMemory"]?.integer ?? 0
         bytesIn = json["bytesIn"]?.integer ?? 0
         bytesOut = json["bytesOut"]?.integer ?? 0
+        requests = Int(clamping: json["requests"]?.integer ?? 0)
         worker = json["worker"]?.string ?? ""
         errors = json["errors"]?.string ?? ""
         token = json["token"]?.string ?? ""

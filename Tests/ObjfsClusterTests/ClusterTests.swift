@@ -168,7 +168,8 @@ import Threads
         let ended = try Self.objfs(
             folder.path, engine,
             [
-                "--speculate", "--speculate-after", "1s", "--progress", "json", "--chunks", "8", "data", "--", "sh", "-c",
+                "--speculate", "--speculate-after", "1s", "--progress", "json", "--chunks", "8", "data", "--", "sh",
+                "-c",
                 script,
             ])
         #expect(ended.status == 0, "\(ended.standardError)")
@@ -183,7 +184,8 @@ import Threads
         let ended = try Self.objfs(folder.path, .slurm, ["--chunks", "4", "data", "--", "sh", "-c", script])
         #expect(ended.status == 1)
         #expect(ended.standardOutput == "a\nb\nd\n")
-        #expect(ended.standardError.contains("data#2: the worker that ran it was lost, 6 times"), "\(ended.standardError)")
+        #expect(
+            ended.standardError.contains("data#2: the worker that ran it was lost, 6 times"), "\(ended.standardError)")
     }
 
     @Test func `R8, C8: an object that is overwritten while a cluster reads it makes the other tasks fail`() throws {

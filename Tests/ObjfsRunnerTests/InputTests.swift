@@ -27,7 +27,9 @@ import Testing
     @Test func `R1: standard input is a stream, a file, or nothing, where asked`() throws {
         let folder = TemporaryFolder()
         folder.write("data", Array("1\n2\n3\n4\n".utf8))
-        let kind = ["sh", "-c", "if [ -p /dev/stdin ]; then echo pipe; elif [ -f /dev/stdin ]; then echo file; fi; cat"]
+        let kind = [
+            "sh", "-c", "if [ -p /dev/stdin ]; then echo pipe; elif [ -f /dev/stdin ]; then echo file; fi; cat",
+        ]
         func shown(_ input: String) throws -> String {
             try run(folder, ["--input", input, "--chunks", "2", "data", "--"] + kind).standardOutput
         }
@@ -72,7 +74,8 @@ import Testing
         #expect(whole.standardOutput == mount + "/in/data.csv\n", "\(whole.standardError)")
     }
 
-    @Test func `R8, C8: a task whose file of a mount becomes another version's while it runs fails and says so`() throws {
+    @Test func `R8, C8: a task whose file of a mount becomes another version's while it runs fails and says so`() throws
+    {
         let folder = TemporaryFolder()
         folder.write("bucket/data", Array("1\n2\n3\n4\n".utf8))
         let mount = folder.makeFolder("mnt")

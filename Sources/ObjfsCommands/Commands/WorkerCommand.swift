@@ -37,9 +37,11 @@ struct WorkerCommand: ParsableCommand {
         var name = "\(nodeName())-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         let seats: Seats?
         do throws(StorageError) {
-            // A folder that is no part of a bucket has room for everybody.
-            seats = JobPass.bucket(folder.store) == nil ? nil : try pass.map { (pass) throws(StorageError) in
-                try Seats(pass, folder)
+            // A folder that is in no bucket has room for everybody.
+            if let pass, JobPass.bucket(folder.store) != nil {
+                seats = try Seats(pass, folder)
+            } else {
+                seats = nil
             }
         } catch {
             throw Failure("worker", id, error)

@@ -63,7 +63,9 @@ struct ClusterArguments: ParsableArguments {
         guard engine != .local || credentials == .worker else {
             throw ValidationError("--credentials is for the workers of a cluster: see --engine")
         }
-        guard roleArn == nil || credentials == .sts else { throw ValidationError("--role-arn goes with --credentials sts") }
+        guard roleArn == nil || credentials == .sts else {
+            throw ValidationError("--role-arn goes with --credentials sts")
+        }
         if engine == .ray, address == nil { throw ValidationError("--engine ray needs --address: http://HOST:8265") }
     }
 }
@@ -122,7 +124,8 @@ extension ClusterArguments {
         let isAdmitted = credentials != .worker
         let words = try stores.wordsForWorkers(haveOwnCredentials: !isAdmitted) + (isAdmitted ? ["--admitted"] : [])
         return Cluster(
-            engine: engine, workers: workers ?? jobs, arguments: ["worker", "--job-dir=\(jobDir)"] + words + [folder.id],
+            engine: engine, workers: workers ?? jobs,
+            arguments: ["worker", "--job-dir=\(jobDir)"] + words + [folder.id],
             interval: interval, admission: admission, factory: stores.factory)
     }
 

@@ -159,7 +159,9 @@ struct RunArguments: ParsableArguments {
             if tag { throw ValidationError("--tag and --reduce don't go together: the reducer would get the tags") }
             return
         }
-        if reduceTree != nil || reduceBy != .all || reduceAt != nil { throw ValidationError("nothing is reduced: --reduce is missing") }
+        if reduceTree != nil || reduceBy != .all || reduceAt != nil {
+            throw ValidationError("nothing is reduced: --reduce is missing")
+        }
     }
 
     /// What is done with the output of the tasks.

@@ -101,7 +101,8 @@ struct JobPass: Sendable {
         ]
         if let token = claim.token { head["token"] = .string(token) }
         if let folder { (head["bucket"], head["prefix"]) = (.string(folder.bucket), .string(folder.prefix)) }
-        let lines = [JSON.object(head).text] + inputs.map { JSON.array([.string($0.key.string), .string($0.value)]).text }
+        let lines =
+            [JSON.object(head).text] + inputs.map { JSON.array([.string($0.key.string), .string($0.value)]).text }
         return Array((lines.joined(separator: "\n") + "\n\n").utf8) + signatures
     }
 

@@ -110,7 +110,9 @@ extension JobFolder {
         let start = prefix + part
         do throws(StorageError) {
             try store.eachPage(ListingRequest(prefix: start)) { (page) throws(StorageError) in
-                for object in page.objects { moments[String(object.key.string.dropFirst(start.count))] = object.modified }
+                for object in page.objects {
+                    moments[String(object.key.string.dropFirst(start.count))] = object.modified
+                }
                 return true
             }
         } catch {

@@ -74,7 +74,8 @@ package struct JobReport {
             ("from first start to last end", HTMLText.time(records.isEmpty ? 0 : figures.length)),
             ("time of all tasks", HTMLText.time(sum)), ("processor time", HTMLText.time(processor)),
             ("largest memory of a task", "\(ByteCount(records.map(\.peakMemory).max() ?? 0))"),
-            ("input", "\(ByteCount(bytesIn))"), ("output", "\(ByteCount(bytesOut))"),
+            ("input", "\(ByteCount(bytesIn))"), ("requests for it", "\(records.reduce(0) { $0 &+ $1.requests })"),
+            ("output", "\(ByteCount(bytesOut))"),
             ("half of the tasks took at most", HTMLText.time(Self.quantile(times, 0.5))),
             ("95 % of them", HTMLText.time(Self.quantile(times, 0.95))),
         ]

@@ -1,4 +1,6 @@
-/// What a presigned URL says beside its signature: who made it, when, and until when it is good. Nothing of it is secret.
+/// What a presigned URL says beside its signature: who made it, when, and until when it is good.
+///
+/// Nothing of it is secret.
 package struct PresignedClaim: Hashable, Sendable {
     package let accessKey: String
     /// As `20261124T081500Z`.
