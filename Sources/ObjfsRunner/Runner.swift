@@ -152,7 +152,7 @@ package final class Runner: Sendable {
         record.time = begin.duration(to: .now)
         record.how = result.ending?.how
         record.processorTime = result.ending?.processorTime ?? .zero
-        record.peakMemory = result.ending?.peakMemory ?? 0
+        record.peakMemory = Self.memory(of: result.ending)
         record.bytesIn = task.late?.count ?? task.count
         record.requests = attempt.meter.requests
         record.worker = "\(options.worker)/\(slot)"
@@ -161,6 +161,15 @@ package final class Runner: Sendable {
         record.errors = String(decoding: result.errors, as: UTF8.self)
         output.describe(in: &record)
         end(start, record, output, result)
+    }
+
+    /// The memory of a program; 0 if it is less than this one's own, in whose memory the system counts it at first.
+    ///
+    /// The corresponding C function is `getrusage`.
+    private static func memory(of ending: Ending?) -> Int64 {
+        var own = rusage()
+        guard let ending, getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &own) == 0 else { return 0 }
+        return ending.peakMemory > Int64(own.ru_maxrss) * 1024 ? ending.peakMemory : 0
     }
 
     // MARK: Its end

@@ -33,7 +33,7 @@ package struct TaskRecord: Sendable {
     package var how: Ending.How?
     /// The time that its program had a processor.
     package var processorTime = Duration.zero
-    /// The largest resident memory of its program, in bytes.
+    /// The largest resident memory of its program, in bytes; 0 if it is less than that of what started it.
     package var peakMemory: Int64 = 0
     /// The number of bytes that it got.
     package var bytesIn: Int64 = 0

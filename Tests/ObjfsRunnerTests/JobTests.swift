@@ -189,28 +189,41 @@ import Testing
         #expect(try objfs(folder, run + ["cat {}"] + map).status == 2)
     }
 
+    /// Runs a job, and returns the largest memory of the program that runs it, in KiB; its output is a file.
+    private func memory(_ folder: borrowing TemporaryFolder, _ arguments: [String]) throws -> Int {
+        let script = """
+            "$@" > out & job=$!
+            while kill -0 $job 2> /dev/null; do
+                now=$(awk '/VmHWM/ { print $2 }' /proc/$job/status 2> /dev/null)
+                most=${now:-$most}
+                sleep 0.02
+            done
+            wait $job && echo $most
+            """
+        let run = try Program.run(
+            ["bash", "-c", script, "bash", Program.objfs, "run"] + arguments,
+            environment: Self.environment(folder), folder: folder.path)
+        return try #require(Int(run.standardOutput.filter(\.isNumber)), "\(run.standardError)")
+    }
+
     @Test func `R2: outputs of many tasks wait in the job's folder and not in memory`() throws {
         let folder = TemporaryFolder()
         folder.write("data", [UInt8](repeating: 10, count: 2000))
         // The first task ends last, so that 2,000 outputs of 60 kB each wait for it: 120 MB.
         let script = "[ $OBJFS_TASK != 0 ] || sleep 3; head -c 60000 /dev/zero"
-        let measured = """
-            "$@" > out & job=$!; most=0
-            while kill -0 $job 2> /dev/null; do
-                now=$(awk '/VmRSS/ { print $2 }' /proc/$job/status 2> /dev/null)
-                [ "${now:-0}" -le $most ] || most=$now
-                sleep 0.05
-            done
-            wait $job && echo $most
-            """
-        let run = try Program.run(
-            [
-                "bash", "-c", measured, "bash", Program.objfs, "run", "-j4", "--chunk-size", "1B", "--reduce", "cat",
-                "data", "--", "sh", "-c", script,
-            ], environment: Self.environment(folder), folder: folder.path)
-        let kibibytes = try #require(Int(run.standardOutput.filter(\.isNumber)), "\(run.standardError)")
+        let kibibytes = try memory(
+            folder, ["-j4", "--chunk-size", "1B", "--reduce", "cat", "data", "--", "sh", "-c", script])
         #expect(kibibytes < 120_000)
         #expect(folder.read("out").count == 120_000_000)
+    }
+
+    @Test func `R2, R11: a task costs so little memory that 100,000 of them fit into 200 MB`() throws {
+        let folder = TemporaryFolder()
+        folder.write("few", [UInt8](repeating: 10, count: 1000))
+        folder.write("many", [UInt8](repeating: 10, count: 16_000))
+        let few = try memory(folder, ["-j2", "--chunk-size", "1B", "few", "--", "true"])
+        let many = try memory(folder, ["-j2", "--chunk-size", "1B", "many", "--", "true"])
+        #expect(few + (many - few) * 100 / 15 < 200_000, "\(few) KiB, \(many) KiB")
     }
 
     @Test func `R6: options say where, with what and how often tasks run`() throws {

@@ -73,7 +73,7 @@ package struct JobReport {
             ("run twice for speed", "\(records.count { $0.isSpeculative })"),
             ("from first start to last end", HTMLText.time(records.isEmpty ? 0 : figures.length)),
             ("time of all tasks", HTMLText.time(sum)), ("processor time", HTMLText.time(processor)),
-            ("largest memory of a task", "\(ByteCount(records.map(\.peakMemory).max() ?? 0))"),
+            ("largest memory of a task", memory),
             ("input", "\(ByteCount(bytesIn))"), ("requests for it", "\(records.reduce(0) { $0 &+ $1.requests })"),
             ("output", "\(ByteCount(bytesOut))"),
             ("half of the tasks took at most", HTMLText.time(Self.quantile(times, 0.5))),
@@ -81,6 +81,11 @@ package struct JobReport {
         ]
         let cells = facts.map { "<div><dt>\($0.0)</dt><dd>\($0.1)</dd></div>" }
         return "<dl>\(cells.joined())</dl>"
+    }
+
+    private var memory: String {
+        let largest = records.map(\.peakMemory).max() ?? 0
+        return largest > 0 ? "\(ByteCount(largest))" : "little"
     }
 
     private static func quantile(_ times: [Double], _ share: Double) -> Double {
