@@ -8,8 +8,8 @@
 #include <sched.h>
 #include <string.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,15 +54,26 @@ void clinux_return_memory(void) {
     mallopt(M_MMAP_THRESHOLD, 128 << 10);
 }
 
-int clinux_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
+int clinux_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING); }
+
+int clinux_seal_file(int descriptor) {
+    return fcntl(descriptor, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+}
+
+ssize_t clinux_splice(int from, long *offset, int to, size_t count) {
+    off64_t position = *offset;
+    ssize_t result = splice(from, &position, to, NULL, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    *offset = position;
+    return result;
+}
 
 void clinux_enlarge_pipe(int descriptor, int size) { (void)fcntl(descriptor, F_SETPIPE_SZ, size); }
 
 int clinux_open_process(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 
-int clinux_limit_memory(int pid, unsigned long bytes) {
-    struct rlimit limit = {.rlim_cur = bytes, .rlim_max = bytes};
-    return prlimit(pid, RLIMIT_AS, &limit, NULL);
+int clinux_terminal_width(int descriptor) {
+    struct winsize size;
+    return ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 ssize_t clinux_copy_range(int from, long *offset, int to, size_t count) {

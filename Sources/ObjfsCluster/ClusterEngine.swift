@@ -8,14 +8,27 @@ package protocol ClusterEngine: Sendable {
 
     /// Starts some workers, or has them wait for their turn.
     ///
-    /// - Parameter command: The command line of a worker, without its name.
-    func start(_ count: Int, _ command: [String]) throws(EngineError)
+    /// - Parameter command: How one is started.
+    func start(_ count: Int, _ command: WorkerCommandLine) throws(EngineError)
 
     /// How many of the workers that were started run or wait for their turn.
     func alive() throws(EngineError) -> Int
 
     /// Ends all workers, and what they have started; those that have ended already are no failure.
     func cancel()
+}
+
+/// How a worker is started.
+package struct WorkerCommandLine: Sendable {
+    /// The command line, without the program's name.
+    package let arguments: [String]
+    /// What it gets on its standard input, which may be secret: nobody but the worker should see it.
+    package let input: String
+
+    package init(_ arguments: [String], input: String = "") {
+        self.arguments = arguments
+        self.input = input
+    }
 }
 
 /// Why a cluster did not do what it was asked.

@@ -33,9 +33,11 @@ enum RayDriver {
             environment.pop("OMP_NUM_THREADS", None)
             control = ctypes.CDLL(None).prctl
             end_with_parent = 1
-            process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL,
-                preexec_fn=lambda: control(end_with_parent, signal.SIGTERM))
+            given = "input" if os.path.exists("input") else os.devnull
+            with open(given, "rb") as standard_input:
+                process = subprocess.Popen(
+                    command, env=environment, stdin=standard_input,
+                    preexec_fn=lambda: control(end_with_parent, signal.SIGTERM))
             try:
                 return process.wait()
             finally:

@@ -6,7 +6,8 @@ package import Transport
 
 /// Ray: workers are tasks of jobs that are submitted by its REST interface.
 ///
-/// No secret travels with a job: Ray shows its environment and its command line to everybody.
+/// Ray shows a job's environment and its command line to everybody, so no secret is in these.
+/// What workers get on their standard input travels as a file of the package, which only the users of the cluster get.
 package final class RayEngine: ClusterEngine {
     private let job: String
     private let address: String
@@ -54,11 +55,11 @@ package final class RayEngine: ClusterEngine {
         return Int(clamping: count)
     }
 
-    package func start(_ count: Int, _ command: [String]) throws(EngineError) {
-        let package = try package()
+    package func start(_ count: Int, _ command: WorkerCommandLine) throws(EngineError) {
+        let package = try package(command.input)
         let number = state.withLock { $0.submissions.count }
         let id = "objfs-\(job)-\(number)-\(String(UInt32.random(in: 0 ... .max), radix: 16))"
-        let words = ["sh", "run.sh", String(count), program ?? "./objfs"] + command
+        let words = ["sh", "run.sh", String(count), program ?? "./objfs"] + command.arguments
         let request = JSON.object([
             "entrypoint": .string(words.map(Tool.quoted).joined(separator: " ")), "submission_id": .string(id),
             "runtime_env": .object(["working_dir": .string("gcs://\(package)")]), "metadata": .object([:]),
@@ -98,11 +99,12 @@ package final class RayEngine: ClusterEngine {
     // MARK: The package
 
     /// The name of the package that the workers need, which is brought to the cluster once.
-    private func package() throws(EngineError) -> String {
+    private func package(_ input: String) throws(EngineError) -> String {
         if let package = state.withLock({ $0.package }) { return package }
         var archive = ZipArchive()
         archive.add("run.sh", Array(RayDriver.script.utf8), mode: 0o755)
         archive.add("driver.py", Array(RayDriver.program.utf8), mode: 0o644)
+        if !input.isEmpty { archive.add("input", Array(input.utf8), mode: 0o600) }
         if program == nil { archive.add("objfs", try Self.ownProgram(), mode: 0o755) }
         archive.finish()
         let name = "_ray_pkg_\(Hex.string(Digest.sha256(archive.bytes).prefix(8))).zip"

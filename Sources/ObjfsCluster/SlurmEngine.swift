@@ -37,9 +37,11 @@ package final class SlurmEngine: ClusterEngine {
     }
 
     /// The corresponding command is `sbatch`.
-    package func start(_ count: Int, _ command: [String]) throws(EngineError) {
-        let words = ([program] + command).map(Tool.quoted).joined(separator: " ")
-        let script = "#!/bin/sh\nexec \(words)\n"
+    package func start(_ count: Int, _ command: WorkerCommandLine) throws(EngineError) {
+        let words = ([program] + command.arguments).map(Tool.quoted).joined(separator: " ")
+        // Slurm shows a script to its owner alone, and no list of processes shows it.
+        let input = command.input.isEmpty ? "" : " <<'END-OF-INPUT'\n\(command.input)\nEND-OF-INPUT"
+        let script = "#!/bin/sh\nexec \(words)\(input)\n"
         var left = count
         while left > 0 {
             let size = min(left, Self.largestArray)

@@ -8,14 +8,19 @@ package final class StoreFactory: Sendable {
     private let options: StoreOptions
     private let environment: [String: String]
     private let report: (@Sendable (String) -> Void)?
+    private let identity: StoreIdentity
     private let known = Mutex<S3Service?>(nil)
 
     /// Makes a factory.
     ///
-    /// - Parameter report: If not `nil`, is told of each call to a store, before any is tried again.
+    /// - Parameters:
+    ///   - identity: Who asks.
+    ///   - report: If not `nil`, is told of each call to a store, before any is tried again.
     package init(
-        _ options: StoreOptions, environment: [String: String], report: (@Sendable (String) -> Void)? = nil
+        _ options: StoreOptions, environment: [String: String], identity: StoreIdentity = .own,
+        report: (@Sendable (String) -> Void)? = nil
     ) {
+        self.identity = identity
         self.options = options
         self.environment = environment
         self.report = report
@@ -50,13 +55,15 @@ package final class StoreFactory: Sendable {
             let settings = try settings()
             let made = S3Service(
                 endpoint: try settings.endpoint(allowsPlainHTTP: options.allowsPlainHTTP),
-                region: settings.region.value, credentials: credentials(), transport: transport(settings))
+                region: settings.region.value, credentials: credentials(), permissions: permissions,
+                transport: transport(settings))
             known = made
             return made
         }
     }
 
     private func credentials() -> any CredentialSource {
+        if case .given(let credentials) = identity { return FixedCredentials(credentials, name: "objfs run") }
         guard !options.signsNothing else { return FixedCredentials(nil, name: "--no-sign-request") }
         return RefreshingCredentials(CurrentCredentials(factory: self))
     }
@@ -69,6 +76,33 @@ package final class StoreFactory: Sendable {
         func credentials() throws(StorageError) -> Credentials? {
             try factory.credentialChain(factory.settings()).credentials()
         }
+    }
+
+    private var permissions: (any PermissionSource)? {
+        guard case .permitted(let permissions) = identity else { return nil }
+        return permissions
+    }
+
+    /// Credentials that are good for a while only, for somebody else to use.
+    ///
+    /// Those that are so already are given as they are.
+    ///
+    /// - Parameters:
+    ///   - role: The role that the other one should have; `nil` for whoever this is.
+    ///   - policy: What of the role's rights they should have.
+    /// - Throws: ``StorageError/Code/credentials`` if there are none, or the token service gives none.
+    package func temporaryCredentials(
+        seconds: Int64, role: String?, policy: String
+    ) throws(StorageError) -> Credentials {
+        let settings = try settings()
+        guard let own = try credentials().credentials() else {
+            throw StorageError(.credentials, "there are no credentials to get a token with")
+        }
+        // A service of one's own has its tokens at the same address.
+        let url = environment["AWS_ENDPOINT_URL_STS"] ?? settings.endpointURL?.value
+        let service = TokenService(region: settings.region.value, url: url, transport: transport(settings))
+        if let role { return try service.session(own, role: role, policy: policy, seconds: seconds) }
+        return own.sessionToken == nil ? try service.session(own, seconds: seconds) : own
     }
 
     /// Where credentials are looked for.

@@ -1,5 +1,15 @@
 package import S3
 
+/// Who asks a service.
+package enum StoreIdentity: Sendable {
+    /// Whoever the command line, the environment and the files say.
+    case own
+    /// Somebody whose credentials were handed over, or nobody.
+    case given(Credentials?)
+    /// Nobody: somebody else has permitted some things ahead.
+    case permitted(any PermissionSource)
+}
+
 /// How a store is reached, as far as the command line says.
 package struct StoreOptions: Hashable, Sendable {
     package var endpointURL: String?

@@ -15,6 +15,7 @@ struct Attempt: Sendable {
     let output: TaskOutput
     /// Whether output may go out as it comes, when it is the task's turn.
     let isDirect: Bool
+    let meter = InputMeter()
 
     /// How it went.
     struct Result {
@@ -25,42 +26,100 @@ struct Attempt: Sendable {
         var isFatal = false
         /// Whether a store failed at something that may go well the next time.
         var isStoreFailure = false
+        /// What the limit of memory did to it, in words.
+        var limit: String?
         /// The last of what it wrote to standard error.
         var errors: [UInt8] = []
     }
 
     func run() -> Result {
-        context.template.needsFile ? runWithFile() : runWithInput()
+        switch context.options.input {
+        case .none: runWithFiles { [] }
+        case .stream: runWithStream()
+        case .usual where !context.template.needsFile: runWithStream()
+        case .usual, .file, .mount: runWithFiles(files)
+        }
     }
 
-    // MARK: Its bytes
+    // MARK: Its bytes as files
 
-    /// A file for each piece; a task of several is a batch.
-    private func runWithFile() -> Result {
-        var files: [TaskFileHolder] = []
-        for piece in task.pieces {
-            guard let file = TaskFile(size: piece.count) else {
-                return Result(reason: "no temporary file: \(Self.words(errno))")
+    /// A file for each piece that `{}` stands for; without `{}` one for all of them.
+    private func files() throws(PieceFeed.Failure) -> [TaskFile] {
+        guard context.template.needsFile || context.options.input == .mount else {
+            return task.pieces.isEmpty ? [] : [try made(task.pieces)]
+        }
+        var files: [TaskFile] = []
+        for piece in task.pieces { files.append(try file(piece)) }
+        return files
+    }
+
+    private func file(_ piece: Piece) throws(PieceFeed.Failure) -> TaskFile {
+        let input = context.options.input
+        guard input != .file, let path = context.options.mountedPath(task, piece) else {
+            guard input != .mount else {
+                throw .store(StorageError(.unsupported, "no mount of this machine shows it"))
             }
-            do throws(PieceFeed.Failure) {
-                try PieceFeed([piece], pool: context.readers).run(to: file.descriptor)
-            } catch {
-                return Result(reason: Self.words(error), isStoreFailure: Self.isTransient(error))
-            }
-            file.rewind()
-            files.append(TaskFileHolder(file))
+            return try made([piece])
+        }
+        do throws(TaskFileError) {
+            return try TaskFile(piece, at: path)
+        } catch {
+            // Without a mount that shows the version of the plan, the store is asked, which knows more.
+            guard input == .mount else { return try made([piece]) }
+            throw Self.failure(error)
+        }
+    }
+
+    private func made(_ pieces: [Piece]) throws(PieceFeed.Failure) -> TaskFile {
+        let file: TaskFile
+        do throws(TaskFileError) {
+            file = try TaskFile(size: pieces.reduce(0) { $0 + $1.count })
+        } catch {
+            throw Self.failure(error)
+        }
+        try PieceFeed(pool: context.readers, meter: meter).run(pieces, to: file.descriptor)
+        file.seal()
+        return file
+    }
+
+    private static func failure(_ error: TaskFileError) -> PieceFeed.Failure {
+        switch error {
+        case .changed: .store(StorageError(.changed, "the object has changed"))
+        case .system(let name, let number): .store(StorageError(.unsupported, "\(name): \(words(number))"))
+        }
+    }
+
+    private func runWithFiles(_ make: () throws(PieceFeed.Failure) -> [TaskFile]) -> Result {
+        let files: [TaskFile]
+        do throws(PieceFeed.Failure) {
+            files = try make()
+        } catch {
+            return Result(reason: Self.words(error), isStoreFailure: Self.isTransient(error))
         }
         let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
         defer { close(null) }
-        return withExtendedLifetime(files) { serve([null] + files.map(\.descriptor)) { _ in } }
+        let (paths, descriptors) = context.template.needsFile ? TaskFile.words(files) : ([], [])
+        let standardInput = context.template.needsFile ? null : files.first?.descriptor ?? null
+        return withExtendedLifetime(files) {
+            serve([standardInput] + descriptors, paths) { _ in
+            } whenEnded: { () throws(PieceFeed.Failure) in
+                do throws(TaskFileError) {
+                    for file in files { try file.refuseChangeOfPath() }
+                } catch {
+                    throw Self.failure(error)
+                }
+            }
+        }
     }
 
-    private func runWithInput() -> Result {
+    // MARK: Its bytes as a stream
+
+    private func runWithStream() -> Result {
         guard let pipe = Pipe() else { return Result(reason: "no pipe: \(Self.words(errno))") }
         clinux_enlarge_pipe(pipe.writing, 1 << 20)
         let fed = Monitor<PieceFeed.Failure??>(nil)
         var isFed = false
-        let result = serve([pipe.reading]) { process in
+        let result = serve([pipe.reading], []) { process in
             close(pipe.reading)
             isFed = true
             context.feeders.submit {
@@ -70,10 +129,11 @@ struct Attempt: Sendable {
                 close(pipe.writing)
                 fed.update { $0 = .some(failure) }
             }
-            return
-        } whenEnded: {
+        } whenFed: {
             // The number of the process stays its own until the feed no longer needs it.
             isFed ? fed.wait(for: { $0 }) : nil
+        } whenEnded: { () throws(PieceFeed.Failure) in
+            do throws(StorageError) { try meter.refuseChange() } catch { throw .store(error) }
         }
         if !isFed {
             close(pipe.reading)
@@ -83,8 +143,13 @@ struct Attempt: Sendable {
     }
 
     private func feed(_ descriptor: Int32) -> PieceFeed.Failure? {
+        let feed = PieceFeed(pool: context.readers, meter: meter, movesFiles: true)
         do throws(PieceFeed.Failure) {
-            try PieceFeed(task.pieces, pool: context.readers).run(to: descriptor)
+            if let late = task.late {
+                try late.each { (pieces) throws(PieceFeed.Failure) in try feed.run(pieces, to: descriptor) }
+            } else {
+                try feed.run(task.pieces, to: descriptor)
+            }
             return nil
         } catch {
             // A command that reads no further than it needs, as head does, is right to.
@@ -95,8 +160,17 @@ struct Attempt: Sendable {
 
     // MARK: Its process
 
+    /// Runs the command to its end.
+    ///
+    /// - Parameters:
+    ///   - inputs: Its standard input, and its descriptors from 3 on.
+    ///   - paths: What `{}` stands for.
+    ///   - started: Is called when it runs.
+    ///   - whenFed: Waits until it gets nothing any more; why it did not get all.
+    ///   - whenEnded: Throws why what it got was not what it should have been.
     private func serve(
-        _ inputs: [Int32], started: (ChildProcess) -> Void, whenEnded: () -> PieceFeed.Failure? = { nil }
+        _ inputs: [Int32], _ paths: [String], started: (ChildProcess) -> Void,
+        whenFed: () -> PieceFeed.Failure? = { nil }, whenEnded: () throws(PieceFeed.Failure) -> Void
     ) -> Result {
         guard let stdout = Pipe(), let stderr = Pipe() else { return Result(reason: "no pipe: \(Self.words(errno))") }
         defer {
@@ -104,12 +178,13 @@ struct Attempt: Sendable {
             close(stderr.reading)
         }
         let process: ChildProcess
+        let limited = context.memory?.begin()
         do {
             defer {
                 close(stdout.writing)
                 close(stderr.writing)
             }
-            process = try start([inputs[0], stdout.writing, stderr.writing] + inputs.dropFirst())
+            process = try start([inputs[0], stdout.writing, stderr.writing] + inputs.dropFirst(), paths, limited)
         } catch {
             let isMissing = error.errno == ENOENT
             let reason = "\(context.template.program): \(isMissing ? "command not found" : error.reason)"
@@ -117,15 +192,17 @@ struct Attempt: Sendable {
         }
         self.process.start(process)
         context.add(self.process)
-        if let memory = context.options.memory { clinux_limit_memory(process.pid, UInt(memory)) }
         started(process)
         var errors = ErrorLines(tag: context.options.isTagged ? task.label + "\t" : "")
         let isLate = collect(stdout.reading, stderr.reading, process, &errors)
-        let failure = whenEnded()
+        var failure = whenFed()
         // Only now: the number of a process that has been waited for may be another's.
         self.process.finish()
         context.remove(self.process)
-        var result = Result(ending: process.wait(), errors: errors.last)
+        let ending = process.wait()
+        var result = Result(ending: ending, errors: errors.last)
+        result.limit = limited?.end(ending)
+        if failure == nil { do throws(PieceFeed.Failure) { try whenEnded() } catch { failure = error } }
         if isLate {
             result.reason = "it took longer than --timeout"
         } else if let failure {
@@ -135,11 +212,13 @@ struct Attempt: Sendable {
         return result
     }
 
-    private func start(_ descriptors: [Int32]) throws(ChildProcess.StartError) -> ChildProcess {
-        let paths = task.pieces.indices.map { TaskFile.path($0) }
+    private func start(
+        _ descriptors: [Int32], _ paths: [String], _ limited: MemoryLimit.Limited?
+    ) throws(ChildProcess.StartError) -> ChildProcess {
         let arguments = context.template.arguments(for: task, of: context.count, paths: paths)
         var start = ChildProcess.Start(
-            arguments, environment: context.options.environment + place, descriptors: descriptors)
+            (limited?.words ?? []) + arguments, environment: context.options.environment + place,
+            descriptors: descriptors)
         start.leadsGroup = true
         start.folder = context.options.folder
         return try ChildProcess(start)

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Writes to a pipe, or to a file, in gulps.
@@ -10,6 +11,8 @@ struct InputWriter {
     enum Failure: Error {
         /// Nobody reads any more.
         case closed
+        /// The file that bytes are moved from ended too early.
+        case shortened
         /// The number that the system gave.
         case error(Int32)
     }
@@ -49,6 +52,30 @@ struct InputWriter {
                 idle = 0
                 continue
             }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: wait()
+            case EPIPE: return .closed
+            case let number: return .error(number)
+            }
+        }
+        return nil
+    }
+
+    /// Moves some bytes of a file into a pipe, without copying them: the pipe then refers to the system's cache of it.
+    ///
+    /// What is written to the file before the pipe is read shows in the pipe.
+    /// The corresponding C function is `splice`.
+    mutating func splice(_ file: Int32, _ range: Range<Int64>) -> Failure? {
+        var offset = Int(range.lowerBound)
+        while offset < range.upperBound {
+            let count = clinux_splice(file, &offset, descriptor, Int(range.upperBound) - offset)
+            if count > 0 {
+                gulp += count
+                idle = 0
+                continue
+            }
+            guard count < 0 else { return .shortened }
             switch errno {
             case EINTR: continue
             case EAGAIN: wait()

@@ -1,12 +1,15 @@
 import Bytes
+import Glibc
 import Records
 import Storage
+import Synchronization
 import Threads
 
 /// Brings the bytes of a task to a descriptor, from the store.
 struct PieceFeed: Sendable {
-    private let pieces: [Piece]
     private let pool: WorkerPool
+    private let meter: InputMeter
+    private let movesFiles: Bool
 
     /// How many bytes are asked for at a time of a store that is far away, and how many such parts ahead.
     private static let partSize: Int64 = 4 << 20
@@ -22,6 +25,7 @@ struct PieceFeed: Sendable {
         init(_ failure: InputWriter.Failure) {
             switch failure {
             case .closed: self = .closed
+            case .shortened: self = .store(StorageError(.changed, "the object has changed"))
             case .error(let number): self = .file(number)
             }
         }
@@ -29,30 +33,60 @@ struct PieceFeed: Sendable {
 
     /// Makes a feed.
     ///
-    /// - Parameter pool: Its threads read ahead.
-    init(_ pieces: [Piece], pool: WorkerPool) {
-        self.pieces = pieces
+    /// - Parameters:
+    ///   - pool: Its threads read ahead.
+    ///   - meter: Takes notice of what it asks of stores.
+    ///   - movesFiles: Whether what it writes to is a pipe, into which bytes of files are moved and not copied:
+    ///     the meter must be asked whether these have changed when the pipe's reader has ended.
+    init(pool: WorkerPool, meter: InputMeter, movesFiles: Bool = false) {
         self.pool = pool
+        self.meter = meter
+        self.movesFiles = movesFiles
     }
 
-    /// Writes all the bytes.
-    func run(to descriptor: Int32) throws(Failure) {
+    /// Writes all the bytes of some pieces.
+    func run(_ pieces: [Piece], to descriptor: Int32) throws(Failure) {
         var writer = InputWriter(descriptor)
         for piece in pieces {
             for segment in piece.content.segments {
                 switch segment {
                 case .literal(let bytes):
                     if let failure = bytes.withUnsafeBytes({ writer.write($0) }) { throw Failure(failure) }
-                case .object(let range) where piece.store.sinkMayBlock: try stream(piece, range, to: &writer)
-                case .object(let range): try readAhead(piece, range, to: &writer)
+                case .object(let range): try write(piece, range, to: &writer)
                 }
             }
+        }
+    }
+
+    /// Brings some bytes of an object in the way that its store makes the cheapest.
+    private func write(_ piece: Piece, _ range: Range<Int64>, to writer: inout InputWriter) throws(Failure) {
+        if movesFiles, let object = try open(piece) {
+            meter.add(object)
+            switch writer.splice(object.descriptor, range) {
+            case nil: break
+            // A file system that can't do this says so before anything was moved.
+            case .error(EINVAL): try stream(piece, range, to: &writer)
+            case let failure?: throw Failure(failure)
+            }
+        } else if piece.store.sinkMayBlock {
+            try stream(piece, range, to: &writer)
+        } else {
+            try readAhead(piece, range, to: &writer)
+        }
+    }
+
+    private func open(_ piece: Piece) throws(Failure) -> (any OpenObject)? {
+        do throws(StorageError) {
+            return try piece.store.file(piece.object.key, ifVersion: piece.object.etag)
+        } catch {
+            throw .store(error)
         }
     }
 
     /// Writes bytes as they come, where nobody else waits meanwhile.
     private func stream(_ piece: Piece, _ range: Range<Int64>, to writer: inout InputWriter) throws(Failure) {
         var failure: Failure?
+        meter.addRequest()
         do throws(StorageError) {
             try piece.store.read(piece.object.key, range: range, ifVersion: piece.object.etag) { bytes in
                 failure = writer.write(bytes).map { Failure($0) }
@@ -72,6 +106,7 @@ struct PieceFeed: Sendable {
         while offset < range.upperBound || !parts.isEmpty {
             while offset < range.upperBound, parts.count < Self.partsAhead {
                 let end = min(offset + Self.partSize, range.upperBound)
+                meter.addRequest()
                 parts.append(FetchedPart(piece, offset..<end, pool))
                 offset = end
             }
@@ -80,6 +115,32 @@ struct PieceFeed: Sendable {
             do throws(StorageError) { bytes = try part.wait() } catch { throw Failure.store(error) }
             if let failure = bytes.withUnsafeBytes({ writer.write($0) }) { throw Failure(failure) }
         }
+    }
+}
+
+/// What was asked of stores for a task, and which files a pipe refers to.
+///
+/// What such a pipe shows is the file's until it has been read.
+final class InputMeter: Sendable {
+    private let objects = Mutex<[any OpenObject]>([])
+    private let count = Atomic<Int>(0)
+
+    /// How many requests for bytes there were, not counting those that were made again.
+    var requests: Int { count.load(ordering: .relaxed) }
+
+    func addRequest() { count.add(1, ordering: .relaxed) }
+
+    /// Adds a file whose bytes a pipe refers to.
+    func add(_ object: any OpenObject) {
+        addRequest()
+        objects.withLock { $0.append(object) }
+    }
+
+    /// Looks whether all are as they were opened, when nobody reads the pipe any more.
+    ///
+    /// - Throws: ``StorageError/Code/changed`` if one is not.
+    func refuseChange() throws(StorageError) {
+        for object in objects.withLock({ $0 }) { try object.refuseChange() }
     }
 }
 

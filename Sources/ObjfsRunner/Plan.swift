@@ -35,15 +35,20 @@ package struct RunTask: Sendable {
     /// Which chunk of the object, and of how many.
     package let chunk: Int64
     package let chunks: Int64
-    /// What the command gets, one after another; never empty.
+    /// What the command gets, one after another.
     package let pieces: [Piece]
+    /// What it gets instead on its standard input, if that is found while it runs.
+    package let late: LatePieces?
 
-    package init(number: Int, name: String, chunk: Int64, chunks: Int64, pieces: [Piece]) {
+    package init(
+        number: Int, name: String, chunk: Int64, chunks: Int64, pieces: [Piece], late: LatePieces? = nil
+    ) {
         self.number = number
         self.name = name
         self.chunk = chunk
         self.chunks = chunks
         self.pieces = pieces
+        self.late = late
     }
 
     /// The number of bytes that the command gets.

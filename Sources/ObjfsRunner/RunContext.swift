@@ -13,6 +13,7 @@ final class RunContext: Sendable {
     let sink: OutputSink
     let presenter: OutputPresenter
     let durations = Durations()
+    let memory: MemoryLimit?
     /// Threads that write the commands' input, one for each that runs.
     let feeders: WorkerPool
     /// Threads that read ahead from stores.
@@ -28,6 +29,7 @@ final class RunContext: Sendable {
         self.options = options
         self.folder = folder
         count = plan.tasks.count
+        memory = options.memory.map { MemoryLimit($0) }
         self.sink = sink
         presenter = OutputPresenter(options.output, of: plan.tasks.count, sink)
         feeders = WorkerPool("objfs-feed", limit: options.parallelism)

@@ -6,8 +6,12 @@ package struct RunOptions: Sendable {
     package var retries = 0
     /// How long a task may take.
     package var timeout: TimeLimit?
-    /// How much address space a task's program may use, in bytes.
+    /// How much memory a task's program may use, in bytes.
     package var memory: Int64?
+    /// How the command gets the bytes of its task.
+    package var input = TaskInput.usual
+    /// Where a mount shows a piece of a task; `nil` if none does.
+    package var mountedPath: @Sendable (RunTask, Piece) -> String? = { _, _ in nil }
     /// After how many failed tasks the job ends; `nil` for never.
     package var failureLimit: FailureLimit?
     /// Whether a task that takes far longer than the others is run a second time beside.
@@ -34,8 +38,26 @@ package struct RunOptions: Sendable {
     package var environment: [String] = []
     /// What runs the tasks, for their records.
     package var worker = nodeName()
+    /// The tasks that somebody else runs too, and that take long there.
+    package var late: Set<Int> = []
+    /// Makes names for the parts of outputs; `nil` for the usual ones.
+    package var partNames: (@Sendable () -> String?)?
 
     package init() {}
+}
+
+/// How a command gets the bytes of its task.
+package enum TaskInput: Hashable, Sendable {
+    /// On its standard input, or as a file where `{}` stands for one: one of a mount if there is any that shows it.
+    case usual
+    /// On its standard input, as they come from the store.
+    case stream
+    /// As a file that was made for it: `{}`, or else its standard input.
+    case file
+    /// As a file of a mount: `{}`, or else its standard input.
+    case mount
+    /// Not at all.
+    case none
 }
 
 /// Where the tasks' output goes, and when.

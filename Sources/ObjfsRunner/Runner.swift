@@ -136,14 +136,15 @@ package final class Runner: Sendable {
 
     private func perform(_ start: Schedule.Start, _ slot: Int) {
         let task = plan.tasks[start.task]
-        let output = TaskOutput(task.number, in: folder, tag: options.isTagged ? task.label + "\t" : "")
+        let output = TaskOutput(
+            task.number, in: folder, names: options.partNames, tag: options.isTagged ? task.label + "\t" : "")
         let (moment, begin) = (Timestamp.now, ContinuousClock.now)
         // Output that has been seen can't be taken back, so a task that may be run again keeps its own.
         let isDirect = options.output == .ordered && options.retries == 0 && !options.speculates
-        let result = Attempt(
+        let attempt = Attempt(
             task: task, number: start.attempt, process: start.process, context: context, output: output,
-            isDirect: isDirect
-        ).run()
+            isDirect: isDirect)
+        let result = attempt.run()
         output.finish()
         var record = TaskRecord(task: task.number, outcome: outcome(result, output))
         record.attempts = start.attempt
@@ -151,14 +152,24 @@ package final class Runner: Sendable {
         record.time = begin.duration(to: .now)
         record.how = result.ending?.how
         record.processorTime = result.ending?.processorTime ?? .zero
-        record.peakMemory = result.ending?.peakMemory ?? 0
-        record.bytesIn = task.count
+        record.peakMemory = Self.memory(of: result.ending)
+        record.bytesIn = task.late?.count ?? task.count
+        record.requests = attempt.meter.requests
         record.worker = "\(options.worker)/\(slot)"
-        record.isSpeculative = start.isSpeculative
+        record.isSpeculative = start.isSpeculative || options.late.contains(task.number)
         record.isFatal = result.isFatal || isMissing(result)
         record.errors = String(decoding: result.errors, as: UTF8.self)
         output.describe(in: &record)
         end(start, record, output, result)
+    }
+
+    /// The memory of a program; 0 if it is less than this one's own, in whose memory the system counts it at first.
+    ///
+    /// The corresponding C function is `getrusage`.
+    private static func memory(of ending: Ending?) -> Int64 {
+        var own = rusage()
+        guard let ending, getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &own) == 0 else { return 0 }
+        return ending.peakMemory > Int64(own.ru_maxrss) * 1024 ? ending.peakMemory : 0
     }
 
     // MARK: Its end
@@ -206,7 +217,7 @@ package final class Runner: Sendable {
         let others = state.update { state -> [Schedule.Start]? in
             state.events += 1
             guard let others = state.schedule.end(start) else { return nil }
-            state.records.append(record)
+            state.records.append(record.shortened)
             if record.outcome.isFailure { state.failed += 1 }
             return others
         }
@@ -241,11 +252,12 @@ package final class Runner: Sendable {
         let isEnded = context.isStopped
         if isEnded, result.ending?.isSuccess != true { return .cancelled }
         if let reason = result.reason { return .failed(reason) }
+        let limit = isMissing(result) ? "" : result.limit.map { " (\($0))" } ?? ""
         switch result.ending?.how {
         case .exited(let status) where options.goodStatuses.contains(status): return .succeeded
         case .exited(1) where options.oneIsNoMatch: return .nothingFound
-        case .exited(let status): return .failed("exit status \(status)")
-        case .killed(let signal): return .failed("killed by signal \(signal)")
+        case .exited(let status): return .failed("exit status \(status)\(limit)")
+        case .killed(let signal): return .failed("killed by signal \(signal)\(limit)")
         case nil: return .failed("it could not be run")
         }
     }

@@ -9,8 +9,9 @@ import Synchronization
 final class TaskOutput: @unchecked Sendable {
     // Handed from the thread that runs the task to the one that writes its output, never used by both.
     private let folder: JobFolder
-    private let name: String
-    private var parts = 0
+    /// Makes a name for a part, which no other part has; `nil` if there is none left.
+    private let newName: (Int) -> String?
+    private var parts: [String] = []
     private var memory: [UInt8] = []
     /// How many bytes there are in all.
     private(set) var count: Int64 = 0
@@ -34,17 +35,20 @@ final class TaskOutput: @unchecked Sendable {
 
     /// Makes an empty one.
     ///
-    /// - Parameter tag: What each line begins with.
-    init(_ task: Int, in folder: JobFolder, tag: String) {
+    /// - Parameters:
+    ///   - names: Makes names for parts; `nil` for the usual ones.
+    ///   - tag: What each line begins with.
+    init(_ task: Int, in folder: JobFolder, names: (@Sendable () -> String?)?, tag: String) {
         self.folder = folder
-        name = folder.newOutput(task)
+        let name = folder.newOutput(task)
+        newName = { part in names.map { $0() } ?? JobFolder.part(part, of: name) }
         self.tag = Array(tag.utf8)
     }
 
     /// The output that a record tells of.
     init(_ record: TaskRecord, in folder: JobFolder) {
         self.folder = folder
-        name = record.output
+        newName = { _ in nil }
         parts = record.parts
         tag = []
         recorded = record.task
@@ -91,8 +95,11 @@ final class TaskOutput: @unchecked Sendable {
     private func writePart() {
         guard failure == nil, !memory.isEmpty else { return }
         do throws(StorageError) {
-            try folder.write(memory, name, parts)
-            parts += 1
+            guard let name = newName(parts.count) else {
+                throw StorageError(.noSpace, "the job's folder takes no more of this worker")
+            }
+            try folder.put(name, memory)
+            parts.append(name)
             release()
         } catch {
             failure = error
@@ -106,8 +113,8 @@ final class TaskOutput: @unchecked Sendable {
 
     /// Deletes what is in the folder: nobody will want it.
     func discard() {
-        for part in 0..<parts { try? folder.store.delete(folder.partKey(name, part)) }
-        parts = 0
+        for part in parts { try? folder.store.delete(folder.key(part)) }
+        parts = []
         release()
     }
 
@@ -116,7 +123,6 @@ final class TaskOutput: @unchecked Sendable {
 
     /// Writes into a record where the output is.
     func describe(in record: inout TaskRecord) {
-        record.output = parts > 0 ? name : ""
         record.parts = parts
         record.inline = memory
         record.bytesOut = count
@@ -134,9 +140,9 @@ final class TaskOutput: @unchecked Sendable {
     /// - Throws: Why it can't be read back.
     func write(to sink: OutputSink) throws(StorageError) {
         var skipped = shown
-        for part in 0..<parts {
+        for part in parts {
             guard sink.failure == nil else { return }
-            let bytes: [UInt8] = try folder.store.read(folder.partKey(name, part))
+            let bytes: [UInt8] = try folder.store.read(folder.key(part))
             Self.write(bytes, to: sink, &skipped)
         }
         var rest = memory
@@ -157,8 +163,8 @@ final class TaskOutput: @unchecked Sendable {
     private func show(on sink: OutputSink) {
         do throws(StorageError) {
             var skipped = shown
-            for part in 0..<parts {
-                let bytes: [UInt8] = try folder.store.read(folder.partKey(name, part))
+            for part in parts {
+                let bytes: [UInt8] = try folder.store.read(folder.key(part))
                 Self.write(bytes, to: sink, &skipped)
             }
             Self.write(memory, to: sink, &skipped)
@@ -169,20 +175,45 @@ final class TaskOutput: @unchecked Sendable {
     }
 }
 
+extension JobFolder {
+    /// The output of a task that has a record, as the input of another one.
+    package func outputPieces(_ task: Int) throws(StorageError) -> [Piece] {
+        guard let record = try record(task) else { throw StorageError(.corrupted, "a record is gone") }
+        return try record.pieces(in: self)
+    }
+}
+
 extension TaskRecord {
-    /// The output of the task as the input of another one.
+    /// The output of the task as the input of another one, what is short of it in memory; empty if there is none.
     package func pieces(in folder: JobFolder) throws(StorageError) -> [Piece] {
-        var pieces: [Piece] = []
-        for part in 0..<parts {
-            let object = try folder.store.info(folder.partKey(output, part))
-            pieces.append(Piece(store: folder.store, object: object, range: 0..<object.size))
+        var pieces = try partPieces(in: folder)
+        var inline = inline
+        if isShortened {
+            guard let record = try folder.record(task) else { throw StorageError(.corrupted, "a record is gone") }
+            inline = record.inline
         }
-        guard !inline.isEmpty || pieces.isEmpty else { return pieces }
+        guard !inline.isEmpty else { return pieces }
         // What is inline comes before no bytes of nothing.
         let nothing = ObjectInfo(
             key: folder.key("records"), size: 0, etag: ETag(token), modified: Timestamp(nanoseconds: 0))
         let content = ChunkContent(header: ByteSlice(inline), 0..<0)
         pieces.append(Piece(store: folder.store, object: nothing, range: 0..<0, content: content))
+        return pieces
+    }
+
+    /// The output of the task as parts of the folder's objects, of which a plan can tell.
+    package func storedPieces(in folder: JobFolder) throws(StorageError) -> [Piece] {
+        let (object, offset) = try folder.recordObject(task)
+        return try partPieces(in: folder)
+            + [Piece(store: folder.store, object: object, range: offset..<object.size)]
+    }
+
+    private func partPieces(in folder: JobFolder) throws(StorageError) -> [Piece] {
+        var pieces: [Piece] = []
+        for part in parts {
+            let object = try folder.store.info(folder.key(part))
+            pieces.append(Piece(store: folder.store, object: object, range: 0..<object.size))
+        }
         return pieces
     }
 }

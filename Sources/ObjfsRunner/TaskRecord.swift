@@ -33,10 +33,12 @@ package struct TaskRecord: Sendable {
     package var how: Ending.How?
     /// The time that its program had a processor.
     package var processorTime = Duration.zero
-    /// The largest resident memory of its program, in bytes.
+    /// The largest resident memory of its program, in bytes; 0 if it is less than that of what started it.
     package var peakMemory: Int64 = 0
     /// The number of bytes that it got.
     package var bytesIn: Int64 = 0
+    /// How many requests for these were made to stores.
+    package var requests = 0
     /// The number of bytes that it wrote to standard output.
     package var bytesOut: Int64 = 0
     /// The machine that it ran on, and which of those that run tasks there.
@@ -47,18 +49,26 @@ package struct TaskRecord: Sendable {
     package var isFatal = false
     /// The last of what it wrote to standard error.
     package var errors = ""
-    /// Where its output is, see ``JobFolder``; empty if ``inline`` holds all.
-    package var output = ""
-    /// In how many parts.
-    package var parts = 0
+    /// The names of the folder's objects that hold its output, in order; none if ``inline`` holds all.
+    package var parts: [String] = []
     /// The output behind the parts.
     package var inline: [UInt8] = []
+    /// Whether ``inline`` was left out to save memory; the folder has it.
+    package private(set) var isShortened = false
     /// Tells this record from any other of the same task.
     package var token = String(UInt64.random(in: 0 ... .max), radix: 36)
 
     package init(task: Int, outcome: Outcome) {
         self.task = task
         self.outcome = outcome
+    }
+
+    /// The same without output: for lists of many.
+    package var shortened: TaskRecord {
+        var record = self
+        record.isShortened = isShortened || !inline.isEmpty
+        record.inline = []
+        return record
     }
 }
 
@@ -69,8 +79,8 @@ extension TaskRecord {
             "task": JSON(task), "outcome": .string(outcome.word), "attempts": JSON(attempts),
             "begin": .string(String(begin.nanoseconds)), "microseconds": JSON(time.wholeMicroseconds),
             "processorMicroseconds": JSON(processorTime.wholeMicroseconds), "peakMemory": JSON(peakMemory),
-            "bytesIn": JSON(bytesIn), "bytesOut": JSON(bytesOut), "worker": .string(worker),
-            "errors": .string(errors), "output": .string(output), "parts": JSON(parts), "token": .string(token),
+            "bytesIn": JSON(bytesIn), "requests": JSON(requests), "bytesOut": JSON(bytesOut), "worker": .string(worker),
+            "errors": .string(errors), "parts": .array(parts.map { .string($0) }), "token": .string(token),
             "inline": JSON(inline.count),
         ]
         if case .failed(let reason) = outcome { members["reason"] = .string(reason) }
@@ -91,8 +101,8 @@ extension TaskRecord {
             let task = json["task"]?.integer.flatMap({ Int(exactly: $0) }),
             let outcome = json["outcome"]?.string.flatMap({ Outcome($0, json["reason"]?.string) }),
             let begin = json["begin"]?.string.flatMap({ Int64($0) }), let time = json["microseconds"]?.integer,
-            let count = json["inline"]?.integer, let parts = json["parts"]?.integer.flatMap({ Int(exactly: $0) }),
-            bytes.count == line.count + 1 + Int(clamping: count), parts >= 0
+            let count = json["inline"]?.integer, let parts = json["parts"]?.strings,
+            bytes.count == line.count + 1 + Int(clamping: count)
         else { return nil }
         self.init(task: task, outcome: outcome)
         attempts = Int(clamping: json["attempts"]?.integer ?? 1)
@@ -102,9 +112,9 @@ extension TaskRecord {
         peakMemory = json["peakMemory"]?.integer ?? 0
         bytesIn = json["bytesIn"]?.integer ?? 0
         bytesOut = json["bytesOut"]?.integer ?? 0
+        requests = Int(clamping: json["requests"]?.integer ?? 0)
         worker = json["worker"]?.string ?? ""
         errors = json["errors"]?.string ?? ""
-        output = json["output"]?.string ?? ""
         token = json["token"]?.string ?? ""
         isFatal = json["fatal"] == .bool(true)
         isSpeculative = json["speculative"] == .bool(true)

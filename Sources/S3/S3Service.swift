@@ -13,6 +13,8 @@ package final class S3Service: Sendable {
     /// The regions of buckets, as far as the service told that they are elsewhere than was thought.
     private let regions = Mutex<[String: String]>([:])
     private let region: String
+    /// What stands for credentials, if nobody has any.
+    private let permissions: (any PermissionSource)?
 
     private static let emptyHash = Hex.string(Digest.sha256([]))
 
@@ -22,10 +24,13 @@ package final class S3Service: Sendable {
     ///   - endpoint: Where it is.
     ///   - region: The region that signatures name, until a bucket turns out to be elsewhere.
     ///   - credentials: Who asks; nobody if the source has none.
+    ///   - permissions: If not `nil`, what may be done, whatever credentials there are.
     ///   - transport: Sends the requests.
     package init(
-        endpoint: S3Endpoint, region: String, credentials: any CredentialSource, transport: any HTTPTransport
+        endpoint: S3Endpoint, region: String, credentials: any CredentialSource,
+        permissions: (any PermissionSource)? = nil, transport: any HTTPTransport
     ) {
+        self.permissions = permissions
         self.endpoint = endpoint
         self.region = region
         self.credentials = credentials
@@ -63,7 +68,8 @@ package final class S3Service: Sendable {
     ) throws(StorageError) -> HTTPResponse {
         var mayMove = true
         var mayRenew = true
-        var signer = try credentials.credentials()
+        // Whoever has permissions needs no credentials.
+        var signer = permissions == nil ? try credentials.credentials() : nil
         while true {
             let (response, refusal) = try attempt(call, by: signer, into: sink)
             guard let refusal else { return response }
@@ -98,7 +104,7 @@ package final class S3Service: Sendable {
     private func attempt(
         _ call: Call, by signer: Credentials?, into sink: (HTTPResponse, UnsafeRawBufferPointer) -> Bool
     ) throws(StorageError) -> (response: HTTPResponse, refusal: [UInt8]?) {
-        let request = signed(call, by: signer)
+        let request = try signed(call, by: signer)
         var status = 0
         var head = HTTPResponse(status: 0)
         var refusal: [UInt8] = []
@@ -123,7 +129,24 @@ package final class S3Service: Sendable {
         }
     }
 
-    private func signed(_ call: Call, by signer: Credentials?) -> HTTPRequest {
+    /// A request that is signed already.
+    private func permitted(
+        _ call: Call, _ permissions: any PermissionSource
+    ) throws(StorageError) -> HTTPRequest {
+        guard let permission = Permission(call), let signature = permissions.signature(permission) else {
+            throw StorageError(.accessDenied, "access denied: nothing permits this without credentials")
+        }
+        let region = region(of: call.bucket)
+        let place = endpoint(in: region).place(bucket: call.bucket, key: call.key?.string)
+        let query = permissions.claim.query(
+            headers: permission.headers.map(\.name), region: region, signature: signature)
+        return HTTPRequest(
+            call.method, "\(endpoint.scheme)://\(place.host)\(place.path)?\(query)", headers: call.headers,
+            body: call.body)
+    }
+
+    private func signed(_ call: Call, by signer: Credentials?) throws(StorageError) -> HTTPRequest {
+        if let permissions { return try permitted(call, permissions) }
         let region = region(of: call.bucket)
         let place = endpoint(in: region).place(bucket: call.bucket, key: call.key?.string)
         let hash = call.body.map { $0.withUnsafeBytes { Hex.string(Digest.sha256($0)) } } ?? Self.emptyHash

@@ -114,6 +114,12 @@ package protocol ObjectStore: Sendable {
         _ source: ObjectKey, of bucket: BucketReference, ifVersion version: ETag, to target: ObjectKey
     ) throws(StorageError) -> ObjectInfo
 
+    /// Opens one version of an object as the file of this machine that it is.
+    ///
+    /// - Returns: `nil` if the objects of this store are no files.
+    /// - Throws: ``StorageError/Code/changed`` if the object is no longer `version`.
+    func file(_ key: ObjectKey, ifVersion version: ETag) throws(StorageError) -> (any OpenObject)?
+
     // MARK: Objects written in parts
 
     /// How large objects and their parts may be.
@@ -179,6 +185,17 @@ package protocol ObjectStore: Sendable {
     func parts(of upload: Upload) throws(StorageError) -> [UploadedPart]
 }
 
+/// An object that is an open file of this machine.
+package protocol OpenObject: AnyObject, Sendable {
+    /// Is closed with this.
+    var descriptor: Int32 { get }
+
+    /// Looks whether the file is the version still that was opened.
+    ///
+    /// - Throws: ``StorageError/Code/changed`` if it is not: what was read of it may be of two versions.
+    func refuseChange() throws(StorageError)
+}
+
 extension ObjectStore {
     package var sinkMayBlock: Bool { false }
 
@@ -202,6 +219,8 @@ extension ObjectStore {
     ) throws(StorageError) -> ObjectInfo {
         throw StorageError(.unsupported, "this store copies from no other bucket")
     }
+
+    package func file(_ key: ObjectKey, ifVersion version: ETag) throws(StorageError) -> (any OpenObject)? { nil }
 
     package func parts(of upload: Upload) throws(StorageError) -> [UploadedPart] {
         throw StorageError(.unsupported, "this store does not tell which parts it has")

@@ -182,6 +182,65 @@ import Testing
         #expect(try objfs(folder, ["run", "--reduce-tree", "2", "in/"] + map).status == 2)
     }
 
+    @Test func `R5: reducers begin while tasks run, where asked, and show nothing if one of these fails`() throws {
+        let folder = TemporaryFolder()
+        folder.write("data", Array((1...20).map { "\($0)\n" }.joined().utf8))
+        // The last task waits for the reducer, which begins when the first ones are done.
+        let map = [
+            "--", "sh", "-c",
+            "if [ $OBJFS_TASK = 4 ]; then for i in $(seq 300); do [ -e begun ] || sleep 0.1; done; [ -e begun ]; fi && cat",
+        ]
+        let run = ["run", "-j1", "--chunks", "5", "data", "--reduce-at", "40%", "--reduce"]
+        let early = try objfs(folder, run + ["touch begun; awk '{ n += $1 } END { print n }'"] + map)
+        #expect(early.standardOutput == "210\n", "\(early.standardError)")
+        let failing = try objfs(
+            folder, run + ["tee seen"] + ["--", "sh", "-c", "cat; [ $OBJFS_TASK != 4 ]"], seconds: 60)
+        #expect(failing.status == 1)
+        #expect(failing.standardOutput == "")
+        #expect(failing.standardError.contains("1 of 5 tasks failed"))
+        #expect(String(decoding: folder.read("seen"), as: UTF8.self).hasPrefix("1\n2\n3\n4\n"))
+        let tree = ["--reduce-tree", "2", "--", "cat"]
+        #expect(try objfs(folder, run + ["awk '{ n += $1 } END { print n }'"] + tree).standardOutput == "210\n")
+        #expect(try objfs(folder, run + ["cat {}"] + map).status == 2)
+    }
+
+    /// Runs a job, and returns the largest memory of the program that runs it, in KiB; its output is a file.
+    private func memory(_ folder: borrowing TemporaryFolder, _ arguments: [String]) throws -> Int {
+        let script = """
+            "$@" > out & job=$!
+            while kill -0 $job 2> /dev/null; do
+                now=$(awk '/VmHWM/ { print $2 }' /proc/$job/status 2> /dev/null)
+                most=${now:-$most}
+                sleep 0.02
+            done
+            wait $job && echo $most
+            """
+        let run = try Program.run(
+            ["bash", "-c", script, "bash", Program.objfs, "run"] + arguments,
+            environment: Self.environment(folder), folder: folder.path)
+        return try #require(Int(run.standardOutput.filter(\.isNumber)), "\(run.standardError)")
+    }
+
+    @Test func `R2: outputs of many tasks wait in the job's folder and not in memory`() throws {
+        let folder = TemporaryFolder()
+        folder.write("data", [UInt8](repeating: 10, count: 2000))
+        // The first task ends last, so that 2,000 outputs of 60 kB each wait for it: 120 MB.
+        let script = "[ $OBJFS_TASK != 0 ] || sleep 3; head -c 60000 /dev/zero"
+        let kibibytes = try memory(
+            folder, ["-j4", "--chunk-size", "1B", "--reduce", "cat", "data", "--", "sh", "-c", script])
+        #expect(kibibytes < 120_000)
+        #expect(folder.read("out").count == 120_000_000)
+    }
+
+    @Test func `R2, R11: a task costs so little memory that 100,000 of them fit into 200 MB`() throws {
+        let folder = TemporaryFolder()
+        folder.write("few", [UInt8](repeating: 10, count: 1000))
+        folder.write("many", [UInt8](repeating: 10, count: 16_000))
+        let few = try memory(folder, ["-j2", "--chunk-size", "1B", "few", "--", "true"])
+        let many = try memory(folder, ["-j2", "--chunk-size", "1B", "many", "--", "true"])
+        #expect(few + (many - few) * 100 / 15 < 200_000, "\(few) KiB, \(many) KiB")
+    }
+
     @Test func `R6: options say where, with what and how often tasks run`() throws {
         let folder = TemporaryFolder()
         folder.write("data", Array("a\nb\nc\nd\ne\nf\n".utf8))

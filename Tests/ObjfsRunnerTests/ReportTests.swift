@@ -41,7 +41,8 @@ import Testing
     @Test func `R9: a browser shows the report in light and in dark`() throws {
         let folder = TemporaryFolder()
         folder.write(
-            "r.html", Array(Self.page((0..<200).map { Self.record($0, $0 == 7 ? .failed("no") : .succeeded) }).utf8))
+            "r.html",
+            Array(Self.page((0..<100_000).map { Self.record($0, $0 % 9000 == 7 ? .failed("no") : .succeeded) }).utf8))
         for (name, options) in [("light", []), ("dark", ["--blink-settings=preferredColorScheme=0"])] {
             let shown = try Program.run(
                 [

@@ -34,20 +34,26 @@ int clinux_wait_meaning(int status);
 // mallopt(3): few arenas, and large pieces mapped by themselves for good, so that freed memory goes back to the system.
 void clinux_return_memory(void);
 
-// memfd_create(2): a file in memory that has no name here and is closed in started programs.
+// memfd_create(2): a file in memory that has no name here, is closed in started programs, and can be sealed.
 int clinux_memory_file(const char *name);
+
+// fcntl(2) with F_ADD_SEALS: nobody writes, shortens or lengthens a file in memory any more. Returns 0, or -1 with errno.
+int clinux_seal_file(int descriptor);
+
+// splice(2): moves bytes of a file, from `*offset` on, which it moves too, into a pipe, without waiting for room.
+ssize_t clinux_splice(int from, long *offset, int to, size_t count);
 
 // fcntl(2) with F_SETPIPE_SZ; a pipe that may not grow stays as it is.
 void clinux_enlarge_pipe(int descriptor, int size);
+
+// ioctl(2) with TIOCGWINSZ: how many characters a line of a terminal has; 80 if that is not known.
+int clinux_terminal_width(int descriptor);
 
 // copy_file_range(2): copies inside the kernel, from `*offset` on, which it moves, to where `to` stands.
 ssize_t clinux_copy_range(int from, long *offset, int to, size_t count);
 
 // fallocate(2) with FALLOC_FL_PUNCH_HOLE: gives the disk back what a stretch of a file takes; it then reads as zeros.
 int clinux_punch_hole(int descriptor, long offset, long count);
-
-// prlimit(2) with RLIMIT_AS: limits the address space of another process.
-int clinux_limit_memory(int pid, unsigned long bytes);
 
 // pidfd_open(2): a descriptor that is readable when the process has ended, or -1 with errno.
 int clinux_open_process(int pid);

@@ -51,8 +51,7 @@ private struct JobStatus {
 
     /// The command line, as far as it is short.
     var line: String {
-        let words = head.arguments.map { $0.hasPrefix("--command-word=") ? String($0.dropFirst(15)) : $0 }
-        let text = words.joined(separator: " ")
+        let text = head.commandLine
         return text.count > 60 ? text.prefix(59) + "…" : text
     }
 

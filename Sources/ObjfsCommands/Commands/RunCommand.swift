@@ -64,6 +64,7 @@ struct RunCommand: ParsableCommand {
                 "--per-object and --batch take objects whole: they go with no size or number of chunks")
         }
         try execution.validateReduction()
+        try execution.validateInput(takesFiles: template.needsFile, isBatch: (batch ?? 1) > 1)
     }
 
     /// How many files a command may get.
@@ -97,13 +98,14 @@ struct RunCommand: ParsableCommand {
 
     /// Makes a job of the inputs as they are now, and runs it.
     private func start(_ arguments: [String]) throws {
-        let options = try execution.options(for: command)
+        let options = try options()
         let factory = stores.factory
         let plan = try Planner(
             parameters: try cut.parameters("run"), isWhole: perObject || batch != nil, batch: batch ?? 1,
             stores: factory, jobs: { () throws(Failure) in try keeping.place(factory) }
         ).plan(names())
         guard !execution.dryRun else { return show(plan, template) }
+        try requireMount(plan, options)
         let place = try keeping.place(factory)
         place.tidy()
         let head = JobPlan.Head(
@@ -140,12 +142,35 @@ struct RunCommand: ParsableCommand {
         job.known = try Job.known(folder)
         try job.refuseChanges()
         if keeping.detach { return try detach(folder) }
-        var options = try execution.options(for: command)
+        var options = try options()
+        try requireMount(job.plan, options)
         if keeping.isDetached, options.output == .ordered || options.output == .unordered { options.output = .kept }
         let ready = Job(
             folder: folder, plan: job.plan, template: job.template, options: options, reduction: job.reduction,
             known: job.known)
         try perform(ready)
+    }
+
+    /// How tasks are run.
+    ///
+    /// - Parameter writesFiles: Whether this process writes the files of `--output-dir`, whose folder is then made.
+    func options(writesFiles: Bool = true) throws(Failure) -> RunOptions {
+        var options = try execution.options(for: command, writesFiles: writesFiles)
+        if template.needsFile || options.input == .mount {
+            let paths = MountedPaths(try cut.parameters("run"), isWhole: perObject || batch != nil)
+            options.mountedPath = { task, piece in paths.path(task, piece) }
+        }
+        return options
+    }
+
+    /// Refuses a job whose tasks all would fail, as no mount shows what they need.
+    private func requireMount(_ plan: Plan, _ options: RunOptions) throws(Failure) {
+        guard options.input == .mount, cluster.engine == .local, let task = plan.tasks.first,
+            let piece = task.pieces.first, options.mountedPath(task, piece) == nil
+        else { return }
+        throw Failure(
+            .impossible, "run: \(task.name): no mount of this machine shows it",
+            hint: "objfs mount makes one; without --input mount none is needed")
     }
 
     var template: CommandTemplate {
@@ -157,6 +182,7 @@ struct RunCommand: ParsableCommand {
         let place = try keeping.place(stores.factory)
         job.cluster = try cluster.cluster(
             job.folder, jobs: execution.jobs, jobDir: place.store.name + "/" + place.parent, stores: stores)
+        job.shortestLate = execution.shortestLate
         let log = try execution.joblog.map { path throws(Failure) in try JobLog(path) }
         let status = try RunSession(job, progress: execution.progress, log: log).run()
         if status != .success { throw ExitStatusError(status: status) }
@@ -226,259 +252,5 @@ struct RunCommand: ParsableCommand {
             output.line("\(task.label)\t\(offset)\t\(task.count)\t\(words.joined(separator: " "))")
         }
         output.flush()
-    }
-}
-
-/// The options that say how tasks are run.
-struct RunArguments: ParsableArguments {
-    @Option(
-        name: [.customShort("j", allowingJoined: true), .long],
-        help: ArgumentHelp("How many tasks run at a time", valueName: "n"))
-    var jobs: Int?
-
-    @Option(help: ArgumentHelp("How often a task that failed is run again", valueName: "n"))
-    var retries = 0
-
-    @Option(help: ArgumentHelp("How long a task may take: 90s, 30m, 2h, or 300% of the median", valueName: "time"))
-    var timeout: TimeArgument?
-
-    @Option(help: ArgumentHelp("How much memory a task's program may use", valueName: "size"))
-    var memory: MemorySize?
-
-    @Flag(help: "Go on when a task fails, or end the job")
-    var whenOneFails = WhenOneFails.keepGoing
-
-    @Option(help: ArgumentHelp("End the job when more tasks than so many, or 1%, failed", valueName: "n"))
-    var maxFailures: FailureArgument?
-
-    @Flag(help: "Run a task that takes far longer than the others a second time beside")
-    var speculate = false
-
-    @Option(help: ArgumentHelp("Wait so long between the starts of two tasks", valueName: "time"))
-    var delay: TimeArgument?
-
-    @Option(help: ArgumentHelp("Start no task while the load of the machine is higher", valueName: "load"))
-    var load: LoadArgument?
-
-    @Option(help: ArgumentHelp("Run tasks with this niceness", valueName: "n"))
-    var nice: Int32 = 0
-
-    @Option(help: ArgumentHelp("Set a variable in the tasks' environment", valueName: "name=value"))
-    var env: [String] = []
-
-    @Option(help: ArgumentHelp("Run tasks in this folder", valueName: "folder"))
-    var workdir: String?
-
-    @Option(help: ArgumentHelp("Then run this by /bin/sh on all output, in order", valueName: "command"))
-    var reduce: String?
-
-    @Option(help: ArgumentHelp("One reducer for each: all, object", valueName: "what"))
-    var reduceBy = ReducedThings.all
-
-    @Option(help: ArgumentHelp("Reduce so many outputs at a time, and their outputs again", valueName: "n"))
-    var reduceTree: Int?
-
-    @Option(help: ArgumentHelp("Write a line for each task there, as GNU parallel does", valueName: "file"))
-    var joblog: String?
-
-    @Option(help: ArgumentHelp("Statuses of the command that are no failures", valueName: "list"))
-    var okStatus: StatusList?
-
-    @Flag(help: "Write output as tasks end, not in the order of the input")
-    var unordered = false
-
-    @Flag(help: "Begin each line of output with the task that it is from")
-    var tag = false
-
-    @Option(help: ArgumentHelp("Write each task's output to a file of its own there", valueName: "folder"))
-    var outputDir: String?
-
-    @Flag(help: "Run the command by /bin/sh")
-    var shell = false
-
-    @Flag(help: "Print the tasks, and run none")
-    var dryRun = false
-
-    @Option(help: ArgumentHelp("Whether to show progress: auto, none, json", valueName: "how"))
-    var progress = ProgressStyle.auto
-
-    /// The options as the runner takes them.
-    ///
-    /// - Parameter writesFiles: Whether this process writes the files of `--output-dir`, whose folder is then made.
-    func options(for command: [String], writesFiles: Bool = true) throws(Failure) -> RunOptions {
-        var options = RunOptions()
-        options.parallelism = jobs ?? max(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))), 1)
-        guard options.parallelism > 0, options.parallelism <= 10_000 else {
-            throw Failure(usage: "run: '\(options.parallelism)' is no number of tasks at a time: it must be 1 or more")
-        }
-        guard 0...1000 ~= retries else { throw Failure(usage: "run: --retries must be 0 to 1000") }
-        options.retries = retries
-        options.timeout = timeout?.limit
-        guard -20...19 ~= nice else { throw Failure(usage: "run: --nice must be -20 to 19") }
-        options.nice = nice
-        if case .time(let delay)? = delay?.limit {
-            options.delay = delay
-        } else if delay != nil {
-            throw Failure(usage: "run: --delay must be a time")
-        }
-        options.load = load?.load
-        options.speculates = speculate
-        options.folder = workdir
-        options.memory = memory?.bytes
-        options.failureLimit = whenOneFails == .failFast ? .count(0) : maxFailures?.limit
-        options.isTagged = tag
-        options.environment = try Self.environment(env)
-        if let okStatus { options.goodStatuses = okStatus.statuses }
-        options.oneIsNoMatch = okStatus == nil && !shell && Self.isSearch(command.first ?? "")
-        if unordered { options.output = .unordered }
-        if let outputDir, writesFiles { options.output = .folder(try Self.folder(outputDir)) }
-        return options
-    }
-
-    /// This process's environment with some variables set.
-    private static func environment(_ settings: [String]) throws(Failure) -> [String] {
-        var names: Set<Substring> = []
-        for setting in settings {
-            guard let end = setting.firstIndex(of: "="), end != setting.startIndex else {
-                throw Failure(usage: "run: '\(setting)' sets no variable: write NAME=VALUE")
-            }
-            names.insert(setting[..<end])
-        }
-        return EnvironmentVariables.words.filter { !names.contains($0.prefix { $0 != "=" }) } + settings
-    }
-
-    func validateReduction() throws {
-        guard reduce == nil else {
-            if let reduceTree, reduceTree < 2 { throw ValidationError("--reduce-tree must be 2 or more") }
-            if tag { throw ValidationError("--tag and --reduce don't go together: the reducer would get the tags") }
-            return
-        }
-        if reduceTree != nil || reduceBy != .all { throw ValidationError("nothing is reduced: --reduce is missing") }
-    }
-
-    /// What is done with the output of the tasks.
-    var reduction: Reduction? {
-        reduce.map { Reduction(command: $0, isByObject: reduceBy == .object, tree: reduceTree) }
-    }
-
-    /// Programs whose status 1 says that nothing was found.
-    private static func isSearch(_ program: String) -> Bool {
-        let name = program.split(separator: "/").last.map(String.init) ?? program
-        return ["grep", "egrep", "fgrep", "zgrep", "pcregrep", "pcre2grep", "rg", "ag", "ack", "ugrep", "look"]
-            .contains(name)
-    }
-
-    private static func folder(_ path: String) throws(Failure) -> String {
-        guard mkdir(path, 0o777) == 0 || errno == EEXIST, access(path, W_OK) == 0 else {
-            throw Failure(.impossible, "run: \(path): \(String(cString: strerror(errno)).lowercased())")
-        }
-        return path
-    }
-}
-
-enum WhenOneFails: String, EnumerableFlag {
-    case keepGoing, failFast
-}
-
-enum ProgressStyle: String, ExpressibleByArgument, CaseIterable {
-    case auto, none, json
-}
-
-enum ReducedThings: String, ExpressibleByArgument, CaseIterable {
-    case all, object
-}
-
-/// The options that say where a job is kept, and which one is gone on with.
-struct JobArguments: ParsableArguments {
-    @Option(help: ArgumentHelp("Go on with a job: run only what has no success yet", valueName: "id"))
-    var resume: String?
-
-    @Flag(help: "Start the job over that is named, with the objects that are there now")
-    var replan = false
-
-    @Flag(help: "Run in the background, and print the name of the job")
-    var detach = false
-
-    @Flag(help: .private)
-    var detached = false
-
-    @OptionGroup var placing: JobPlaceArguments
-
-    var jobDir: String? { placing.jobDir }
-
-    /// Whether this is the process in the background.
-    var isDetached: Bool { detached }
-
-    func place(_ stores: StoreFactory) throws(Failure) -> JobPlace { try placing.place(stores) }
-}
-
-/// The option that says where jobs are kept.
-struct JobPlaceArguments: ParsableArguments {
-    @Option(help: ArgumentHelp("Where jobs are kept: a folder, or a URL", valueName: "folder"))
-    var jobDir: String?
-
-    func place(_ stores: StoreFactory) throws(Failure) -> JobPlace { try JobPlace(jobDir, stores) }
-}
-
-/// A time as people write it: a number, and `s`, `m`, `h` or `d`; or a percentage of the median.
-struct TimeArgument: ExpressibleByArgument {
-    let limit: TimeLimit
-
-    init?(argument: String) {
-        let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
-        let unit = argument.last.flatMap { units[$0] }
-        let isShare = argument.last == "%"
-        let digits = unit == nil && !isShare ? argument : String(argument.dropLast())
-        guard let number = Double(digits), number > 0, number < 1e8 else { return nil }
-        limit = isShare ? .median(number / 100) : .time(.milliseconds(Int64(number * (unit ?? 1) * 1000)))
-    }
-}
-
-/// A number of tasks, or a percentage of them.
-struct FailureArgument: ExpressibleByArgument {
-    let limit: FailureLimit
-
-    init?(argument: String) {
-        if argument.last == "%" {
-            guard let percent = Double(argument.dropLast()), 0...100 ~= percent else { return nil }
-            limit = .share(percent / 100)
-        } else {
-            guard let count = Int(argument), count >= 0 else { return nil }
-            limit = .count(count)
-        }
-    }
-}
-
-/// A load as `uptime` tells it, or a percentage of the processors.
-struct LoadArgument: ExpressibleByArgument {
-    let load: Double
-
-    init?(argument: String) {
-        let isShare = argument.last == "%"
-        guard let number = Double(isShare ? String(argument.dropLast()) : argument), number > 0, number < 1e6 else {
-            return nil
-        }
-        load = isShare ? number / 100 * Double(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1)) : number
-    }
-}
-
-/// A size of memory, as people write it.
-struct MemorySize: ExpressibleByArgument {
-    let bytes: Int64
-
-    init?(argument: String) {
-        guard let size = ByteCount(argument), size.bytes > 0 else { return nil }
-        bytes = size.bytes
-    }
-}
-
-/// Exit statuses, separated by commas.
-struct StatusList: ExpressibleByArgument {
-    let statuses: Set<Int32>
-
-    init?(argument: String) {
-        let numbers = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int32($0) }
-        guard numbers.allSatisfy({ $0.map { 0...255 ~= $0 } ?? false }) else { return nil }
-        statuses = Set(numbers.compactMap { $0 })
     }
 }

@@ -30,6 +30,23 @@ struct ClusterArguments: ParsableArguments {
     @Option(help: ArgumentHelp("Where Ray's dashboard is: http://HOST:8265", valueName: "url"))
     var address: String?
 
+    @Option(
+        help: ArgumentHelp("Whose credentials workers use: worker (their own), presign, sts", valueName: "whose"))
+    var credentials = CredentialKind.worker
+
+    @Option(help: ArgumentHelp("How long presigned requests or a token are good", valueName: "time"))
+    var credentialsTime: TimeArgument?
+
+    @Option(help: ArgumentHelp("The role that workers take with --credentials sts", valueName: "arn"))
+    var roleArn: String?
+
+    /// How workers are let in.
+    var admission: WorkerAdmission {
+        var seconds: Int64 = 12 * 3600
+        if case .time(let time)? = credentialsTime?.limit { seconds = time.components.seconds }
+        return WorkerAdmission(kind: credentials, seconds: seconds, role: roleArn)
+    }
+
     /// How often workers say that they are there.
     var interval: Duration {
         if case .time(let time)? = heartbeat?.limit { return time }
@@ -39,6 +56,16 @@ struct ClusterArguments: ParsableArguments {
     func validate() throws {
         if let workers, !(1...10_000 ~= workers) { throw ValidationError("--workers must be 1 to 10000") }
         if case .median? = heartbeat?.limit { throw ValidationError("--heartbeat must be a time") }
+        if case .median? = credentialsTime?.limit { throw ValidationError("--credentials-time must be a time") }
+        guard 1...604_800 ~= admission.seconds else {
+            throw ValidationError("--credentials-time must be 1s to 7d")
+        }
+        guard engine != .local || credentials == .worker else {
+            throw ValidationError("--credentials is for the workers of a cluster: see --engine")
+        }
+        guard roleArn == nil || credentials == .sts else {
+            throw ValidationError("--role-arn goes with --credentials sts")
+        }
         if engine == .ray, address == nil { throw ValidationError("--engine ray needs --address: http://HOST:8265") }
     }
 }
@@ -47,12 +74,24 @@ enum EngineName: String, ExpressibleByArgument, CaseIterable {
     case local, slurm, ray
 }
 
+/// Whose credentials workers use.
+enum CredentialKind: String, ExpressibleByArgument, CaseIterable {
+    case worker, presign, sts
+}
+
 /// How a job is run on a cluster.
 struct Cluster {
     let engine: any ClusterEngine
     let workers: Int?
-    let command: [String]
+    let arguments: [String]
     let interval: Duration
+    let admission: WorkerAdmission
+    let factory: StoreFactory
+
+    /// How a worker is started.
+    func command(_ job: Job, workers: Int) throws(Failure) -> WorkerCommandLine {
+        WorkerCommandLine(arguments, input: try admission.identity(job, factory, workers: workers)?.text ?? "")
+    }
 
     /// How many workers run at a time.
     func count(_ tasks: Int) throws(RunError) -> Int {
@@ -82,8 +121,12 @@ extension ClusterArguments {
                 job: folder.id, program: workerPath ?? Self.ownPath, arguments: sbatchArg, login: ssh)
         case .ray: engine = try ray(folder, stores)
         }
-        let command = ["worker", "--job-dir=\(jobDir)"] + (try stores.wordsForWorkers()) + [folder.id]
-        return Cluster(engine: engine, workers: workers ?? jobs, command: command, interval: interval)
+        let isAdmitted = credentials != .worker
+        let words = try stores.wordsForWorkers(haveOwnCredentials: !isAdmitted) + (isAdmitted ? ["--admitted"] : [])
+        return Cluster(
+            engine: engine, workers: workers ?? jobs,
+            arguments: ["worker", "--job-dir=\(jobDir)"] + words + [folder.id],
+            interval: interval, admission: admission, factory: stores.factory)
     }
 
     private func ray(_ folder: JobFolder, _ stores: StoreArguments) throws(Failure) -> any ClusterEngine {
@@ -94,11 +137,13 @@ extension ClusterArguments {
         }
         let token = Self.rayToken
         let isLoopback = host.hasPrefix("127.") || host.hasPrefix("localhost") || host.hasPrefix("[::1]")
-        guard token == nil || address.hasPrefix("https:") || isLoopback || stores.allowHttp else {
+        let isSecret = token != nil || credentials != .worker
+        guard !isSecret || address.hasPrefix("https:") || isLoopback || stores.allowHttp else {
             throw Failure(
-                .impossible, "run: \(address) is not encrypted, and a token would be sent there",
+                .impossible, "run: \(address) is not encrypted, and something secret would be sent there",
                 hint: "--allow-http allows that for this host")
         }
+        if credentials == .sts { Messages.warn("run: the users of the Ray cluster can read the job's token") }
         return RayEngine(
             job: folder.id, address: address, token: token, program: workerPath, transport: CurlTransport())
     }
@@ -127,7 +172,9 @@ extension ClusterArguments {
 
 extension StoreArguments {
     /// What a worker elsewhere must be told to find the same service: all but credentials.
-    func wordsForWorkers() throws(Failure) -> [String] {
+    ///
+    /// - Parameter haveOwnCredentials: Whether it has a configuration of its own to find some.
+    func wordsForWorkers(haveOwnCredentials: Bool) throws(Failure) -> [String] {
         let settings: (endpoint: String?, region: String)
         do throws(StorageError) {
             let found = try factory.settings()
@@ -137,7 +184,7 @@ extension StoreArguments {
         }
         var words = ["--region=\(settings.region)"]
         if let endpoint = settings.endpoint { words.append("--endpoint-url=\(endpoint)") }
-        if let profile { words.append("--profile=\(profile)") }
+        if let profile, haveOwnCredentials { words.append("--profile=\(profile)") }
         if noSignRequest { words.append("--no-sign-request") }
         if allowHttp { words.append("--allow-http") }
         if let addressingStyle { words.append("--addressing-style=\(addressingStyle.rawValue)") }

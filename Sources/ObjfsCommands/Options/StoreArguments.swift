@@ -40,9 +40,13 @@ struct StoreArguments: ParsableArguments {
     }
 
     /// The stores that these options and the environment mean.
-    var factory: StoreFactory {
+    var factory: StoreFactory { factory(.own) }
+
+    /// The stores, for somebody else than the environment says.
+    func factory(_ identity: StoreIdentity) -> StoreFactory {
         let report: @Sendable (String) -> Void = { Messages.warn($0) }
-        return StoreFactory(options, environment: EnvironmentVariables.all, report: verbose ? report : nil)
+        return StoreFactory(
+            options, environment: EnvironmentVariables.all, identity: identity, report: verbose ? report : nil)
     }
 
     /// The options as words of a command line.

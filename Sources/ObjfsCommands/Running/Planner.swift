@@ -61,7 +61,7 @@ struct Planner {
             let stage = end.stage.isEmpty ? folder : folder.stage(end.stage)
             var outputs: [(name: String, pieces: [Piece])] = []
             for record in try stage.records() {
-                outputs.append(("job:\(id)#\(record.task)", try record.pieces(in: stage)))
+                outputs.append(("job:\(id)#\(record.task)", try record.storedPieces(in: stage)))
             }
             guard outputs.count == end.tasks else { throw StorageError(.invalid, "some of the job's records are gone") }
             return outputs

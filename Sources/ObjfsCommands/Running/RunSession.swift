@@ -18,6 +18,7 @@ final class RunSession: Sendable {
     private struct State {
         var runner: Runner?
         var clusterRun: ClusterRun?
+        var early: EarlyReduction?
         var interrupts = 0
         var isOver = false
     }
@@ -88,54 +89,79 @@ final class RunSession: Sendable {
     private func stages() throws(Failure) -> Outcome {
         var options = job.options
         if job.reduction != nil { options.output = .kept }
+        let early = try beginReduction()
         let records: [TaskRecord]
-        if let cluster = job.cluster {
-            records = try gather(cluster, options)
-        } else {
-            records = try perform(plan, job.template, options, job.folder, known: job.known)
+        do throws(Failure) {
+            records = try map(options)
+        } catch {
+            early?.cancel()
+            early?.wait()
+            throw error
         }
         let status = self.status(of: records)
-        guard let reduction = job.reduction, status != .interrupted else {
+        let isWhole = records.count == plan.tasks.count && !records.contains { $0.outcome.isFailure }
+        if !isWhole { early?.cancel() }
+        early?.wait()
+        guard let reduction = job.reduction, isWhole, state.withLock({ $0.interrupts }) == 0 else {
             return Outcome(status: status, tasks: plan.tasks.count)
         }
-        guard records.count == plan.tasks.count, !records.contains(where: { $0.outcome.isFailure }) else {
-            return Outcome(status: status, tasks: plan.tasks.count)
-        }
-        return try reduce(reduction, records, status)
+        return try reduce(reduction, status)
     }
 
-    private func reduce(
-        _ reduction: Reduction, _ records: [TaskRecord], _ status: ExitStatus
-    ) throws(Failure) -> Outcome {
-        var groups = reduction.groups(plan, records, job.folder)
-        var round = 1
-        while true {
-            let (plan, isLast) = try reduction.plan(&groups)
-            let folder = job.folder.stage("reduce-\(round)")
-            var options = RunOptions()
-            options.parallelism = job.options.parallelism
-            options.retries = job.options.retries
-            options.environment = job.options.environment
-            options.folder = job.options.folder
-            options.output = isLast ? job.options.output : .kept
-            let known = try Job.known(folder)
-            let reduced = try perform(plan, reduction.template, options, folder, known: known, isTold: false)
-            let failed = reduced.filter(\.outcome.isFailure).count
-            if failed > 0 || reduced.count < plan.tasks.count {
-                Messages.warn("run: \(failed) of \(plan.tasks.count) reducers failed")
-                return Outcome(status: .failure, stage: "reduce-\(round)", tasks: plan.tasks.count)
-            }
-            guard !isLast else { return Outcome(status: status, stage: "reduce-\(round)", tasks: plan.tasks.count) }
-            reduction.take(reduced, plan, &groups, folder)
-            round += 1
+    private func map(_ options: RunOptions) throws(Failure) -> [TaskRecord] {
+        if let cluster = job.cluster { return try gather(cluster, options) }
+        return try perform(plan, job.template, options, job.folder, known: job.known)
+    }
+
+    /// Makes reducers that begin before all tasks are done; `nil` if none should.
+    private func beginReduction() throws(Failure) -> EarlyReduction? {
+        guard let reduction = job.reduction, let share = reduction.beginsAt else { return nil }
+        let round = try reduction.round(1, reduction.groups(plan), of: job.folder, job: job.folder, areReady: false)
+        let known = try Job.known(round.folder)
+        let (options, sink) = (reducing(isLast: false), sink)
+        let early = EarlyReduction(round, threshold: Int((Double(plan.tasks.count) * share).rounded(.up))) {
+            Runner(round.plan, reduction.template, options: options, folder: round.folder, known: known, sink: sink)
         }
+        state.update { $0.early = early }
+        return early
+    }
+
+    /// How reducers are run.
+    private func reducing(isLast: Bool) -> RunOptions {
+        var options = RunOptions()
+        options.parallelism = job.options.parallelism
+        options.retries = job.options.retries
+        options.environment = job.options.environment
+        options.folder = job.options.folder
+        options.output = isLast ? job.options.output : .kept
+        return options
+    }
+
+    private func reduce(_ reduction: Reduction, _ status: ExitStatus) throws(Failure) -> Outcome {
+        var groups = reduction.groups(plan)
+        var folder = job.folder
+        for number in 1... {
+            let round = try reduction.round(number, groups, of: folder, job: job.folder)
+            let tasks = round.plan.tasks.count
+            let reduced = try perform(
+                round.plan, reduction.template, reducing(isLast: round.isLast), round.folder,
+                known: try Job.known(round.folder), isTold: false)
+            let failed = reduced.filter(\.outcome.isFailure).count
+            if failed > 0 || reduced.count < tasks {
+                Messages.warn("run: \(failed) of \(tasks) reducers failed")
+                return Outcome(status: .failure, stage: "reduce-\(number)", tasks: tasks)
+            }
+            guard !round.isLast else { return Outcome(status: status, stage: "reduce-\(number)", tasks: tasks) }
+            (groups, folder) = (round.groups, round.folder)
+        }
+        return Outcome(status: status, tasks: 0)
     }
 
     private func perform(
         _ plan: Plan, _ template: CommandTemplate, _ options: RunOptions, _ folder: JobFolder, known: [TaskRecord],
         isTold: Bool = true
     ) throws(Failure) -> [TaskRecord] {
-        if isTold { for record in known { progress.note(record) } }
+        if isTold { noteKnown(known) }
         let runner = Runner(plan, template, options: options, folder: folder, known: known, sink: sink) { record in
             self.note(record, plan, template, isTold: isTold)
         }
@@ -153,27 +179,43 @@ final class RunSession: Sendable {
 
     /// Has workers of a cluster run the tasks.
     private func gather(_ cluster: Cluster, _ options: RunOptions) throws(Failure) -> [TaskRecord] {
-        for record in job.known { progress.note(record) }
+        noteKnown(job.known)
         let gathering = Gathering(plan, options: options, folder: job.folder, known: job.known, sink: sink) {
             [plan, job] record in self.note(record, plan, job.template, isTold: true)
         }
         do {
+            let workers = try cluster.count(plan.tasks.count)
             let run = ClusterRun(
-                cluster.engine, gathering, folder: job.folder, workers: try cluster.count(plan.tasks.count),
-                command: cluster.command, interval: cluster.interval)
+                cluster.engine, gathering, folder: job.folder, workers: workers,
+                command: try cluster.command(job, workers: workers), interval: cluster.interval,
+                shortestLate: job.shortestLate)
             let isInterrupted = state.withLock { state in
                 state.clusterRun = run
                 return state.interrupts > 0
             }
             return isInterrupted ? [] : try run.run()
-        } catch {
+        } catch let failure as Failure {
+            throw failure
+        } catch let error as RunError {
             throw Failure(.impossible, "run: \(error.message)", hint: error.hint)
+        } catch {
+            throw Failure(.impossible, "run: \(error)")
+        }
+    }
+
+    /// Takes notice of tasks that had ended before.
+    private func noteKnown(_ records: [TaskRecord]) {
+        let early = state.withLock { $0.early }
+        for record in records {
+            progress.note(record, isKnown: true)
+            early?.note(record)
         }
     }
 
     /// Tells of a task that has ended.
     private func note(_ record: TaskRecord, _ plan: Plan, _ template: CommandTemplate, isTold: Bool) {
-        if case .failed(let reason) = record.outcome {
+        // Why the command can't be run at all is said once, at the end.
+        if case .failed(let reason) = record.outcome, !record.isFatal {
             progress.say("run: \(plan.tasks[record.task].label): \(reason)")
         }
         if job.cluster != nil, isTold {
@@ -181,7 +223,9 @@ final class RunSession: Sendable {
             progress.pass(record.errors)
         }
         log?.add(record, template.arguments(for: plan.tasks[record.task], of: plan.tasks.count, paths: ["{}"]))
-        if isTold { progress.note(record) }
+        guard isTold else { return }
+        progress.note(record)
+        state.withLock { $0.early }?.note(record)
     }
 
     private func status(of records: [TaskRecord]) -> ExitStatus {
@@ -201,14 +245,15 @@ final class RunSession: Sendable {
     // MARK: Its life
 
     private func handle(_ count: Int) {
-        let (runner, clusterRun) = state.withLock { state in
+        let (runner, clusterRun, early) = state.withLock { state in
             state.interrupts = count
-            return (state.runner, state.clusterRun)
+            return (state.runner, state.clusterRun, state.early)
         }
         if count == 1 {
             let what = clusterRun == nil ? "\(runner?.running ?? 0) tasks" : "the workers"
             progress.say("run: interrupted: ending \(what)")
         }
+        early?.cancel()
         runner?.stop(forcibly: count > 1)
         clusterRun?.stop()
     }
@@ -219,162 +264,5 @@ final class RunSession: Sendable {
             try? job.folder.put("heartbeat", Heartbeat.own.text)
             if job.folder.isCancelled { handle(1) }
         }
-    }
-}
-
-/// Waits for signals that ask this process to end, on a thread of its own.
-///
-/// The corresponding C function is `sigwait`.
-final class Interrupts: Sendable {
-    private let state = Mutex(0)
-    private let handler: @Sendable (Int) -> Void
-
-    init(_ handler: @escaping @Sendable (Int) -> Void) { self.handler = handler }
-
-    /// How many have come.
-    var count: Int { state.withLock { $0 } }
-
-    /// Begins to watch; from here on these signals end nothing by themselves.
-    func watch() {
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        for signal in [SIGINT, SIGTERM, SIGHUP] where !isIgnored(signal) { sigaddset(&signals, signal) }
-        pthread_sigmask(SIG_BLOCK, &signals, nil)
-        let watched = signals
-        Thread.start("objfs-signals") { self.wait(for: watched) }?.detach()
-    }
-
-    private func wait(for signals: sigset_t) {
-        var signals = signals
-        while true {
-            var signal: Int32 = 0
-            guard sigwait(&signals, &signal) == 0 else { return }
-            let count = state.withLock { count in
-                count += 1
-                return count
-            }
-            handler(count)
-            guard count == 1 else { continue }
-            // Who does not end in time is made to.
-            Thread.start("objfs-grace") {
-                sleep(5)
-                self.handler(2)
-            }?.detach()
-        }
-    }
-
-    /// Whether the signal was ignored when this process started, as for a job in the background of a script.
-    private func isIgnored(_ signal: Int32) -> Bool {
-        var action = sigaction()
-        sigaction(signal, nil, &action)
-        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
-    }
-}
-
-/// One line on a terminal that tells how far a job is; nothing where nobody looks.
-final class RunProgress: Sendable {
-    private struct State {
-        var done = 0
-        var failed = 0
-        var retried = 0
-        var bytes: Int64 = 0
-        var times: [Duration] = []
-        var isRunning = false
-        var isLineShown = false
-    }
-
-    private let plan: Plan
-    private let style: ProgressStyle
-    private let total: Int64
-    private let begin = ContinuousClock.now
-    private let state = Monitor(State())
-
-    /// The quantiles of durations are those of so many tasks at most.
-    private static let sample = 10_000
-
-    init(_ plan: Plan, _ style: ProgressStyle) {
-        self.plan = plan
-        self.style = style == .auto && isatty(STDERR_FILENO) != 1 ? .none : style
-        total = plan.count
-    }
-
-    func start() {
-        guard style != .none else { return }
-        state.update { $0.isRunning = true }
-        Thread.start("objfs-progress") {
-            while self.state.wait(atMost: .milliseconds(500), for: { $0.isRunning ? nil : true }) == nil { self.show() }
-        }?.detach()
-    }
-
-    /// Ends the line, with the final numbers.
-    func stop() {
-        guard style != .none else { return }
-        state.update { $0.isRunning = false }
-        if style == .json { show() } else { clear() }
-    }
-
-    func note(_ record: TaskRecord) {
-        state.withLock { state in
-            state.done += 1
-            if case .failed = record.outcome { state.failed += 1 }
-            state.retried += record.attempts > 1 ? 1 : 0
-            state.bytes += record.bytesIn
-            if state.times.count < Self.sample { state.times.append(record.time) }
-        }
-    }
-
-    /// Says something on a line of its own.
-    func say(_ message: String) {
-        clear()
-        Messages.warn(message)
-    }
-
-    /// Passes on lines that a command wrote to its standard error elsewhere.
-    func pass(_ text: String) {
-        guard !text.isEmpty else { return }
-        clear()
-        Messages.write(Array((text.hasSuffix("\n") ? text : text + "\n").utf8), to: STDERR_FILENO)
-    }
-
-    /// Takes the line away.
-    func clear() {
-        let isShown = state.withLock { state in
-            defer { state.isLineShown = false }
-            return state.isLineShown
-        }
-        if isShown { Messages.write(Array("\r\u{1B}[K".utf8), to: STDERR_FILENO) }
-    }
-
-    private func show() {
-        let (done, failed, bytes, retried, unsorted) = state.withLock {
-            ($0.done, $0.failed, $0.bytes, $0.retried, $0.times)
-        }
-        let times = unsorted.sorted()
-        let seconds = max(begin.duration(to: .now) / .seconds(1), 0.001)
-        let rate = Int64(Double(bytes) / seconds)
-        guard style == .json else {
-            let left = bytes > 0 ? Double(total - bytes) / Double(bytes) * seconds : 0
-            var line =
-                "\(done)/\(plan.tasks.count) tasks, \(ByteCount(bytes)) of \(ByteCount(total)), \(ByteCount(rate))/s"
-            if bytes > 0, bytes < total { line += ", \(Int64(left)) s left" }
-            if retried > 0 { line += ", \(retried) retried" }
-            if failed > 0 { line += ", \(failed) failed" }
-            state.withLock { $0.isLineShown = true }
-            Messages.write(Array("\r\u{1B}[K\(line)".utf8), to: STDERR_FILENO)
-            return
-        }
-        let line = JSONText.object([
-            ("tasks", .number(Int64(plan.tasks.count))), ("done", .number(Int64(done))),
-            ("failed", .number(Int64(failed))), ("bytes", .number(bytes)), ("totalBytes", .number(total)),
-            ("bytesPerSecond", .number(rate)), ("retried", .number(Int64(retried))),
-            ("medianMilliseconds", .number(Self.quantile(times, 50))),
-            ("p95Milliseconds", .number(Self.quantile(times, 95))),
-        ])
-        Messages.write(Array((line + "\n").utf8), to: STDERR_FILENO)
-    }
-
-    private static func quantile(_ times: [Duration], _ percent: Int) -> Int64 {
-        guard !times.isEmpty else { return 0 }
-        return times[min(times.count * percent / 100, times.count - 1)].wholeMicroseconds / 1000
     }
 }

@@ -37,6 +37,18 @@ package final class Gathering: Sendable {
     /// The tasks that have no record yet.
     package var missing: Set<Int> { state.withLock { $0.missing } }
 
+    /// The number of all tasks.
+    package var count: Int { plan.tasks.count }
+
+    /// How people call a task.
+    package func label(_ task: Int) -> String { plan.tasks[task].label }
+
+    /// How long half of the tasks took at most that have ended well; `nil` as long as there are too few.
+    package var median: Duration? {
+        let times = state.withLock { $0.records.filter { !$0.outcome.isFailure }.map(\.time) }.sorted()
+        return times.count < 3 ? nil : times[times.count / 2]
+    }
+
     /// How all tasks have ended that have, in order.
     package var records: [TaskRecord] { state.withLock { $0.records }.sorted { $0.task < $1.task } }
 
@@ -82,7 +94,7 @@ package final class Gathering: Sendable {
         }
         state.withLock { state in
             state.missing.remove(number)
-            state.records.append(record)
+            state.records.append(record.shortened)
             if record.outcome.isFailure { state.failed += 1 }
         }
         presenter.show(TaskOutput(record, in: folder), of: number)

@@ -1,5 +1,6 @@
 import Glibc
 package import Storage
+import Synchronization
 import Threads
 
 /// Runs tasks of a job beside other workers, on a machine of a cluster.
@@ -9,6 +10,9 @@ package final class Worker: Sendable {
     private let runner: Runner
     private let interval: Duration
     private let isOver = Monitor(false)
+    /// Who ran the job when this began.
+    private let client: [UInt8]?
+    private let isEnding = Atomic(false)
 
     /// Makes a worker.
     ///
@@ -22,12 +26,14 @@ package final class Worker: Sendable {
         self.folder = folder
         self.name = name
         self.interval = interval
+        client = try folder.get("heartbeat")
         var options = options
         options.output = .kept
         options.worker = name
         // Whether others are late, and how many have failed, is for who sees all workers.
         options.speculates = false
         options.failureLimit = nil
+        options.late = try folder.late()
         runner = Runner(
             plan, template, options: options, folder: folder, known: try Self.done(folder),
             claims: Claims(folder, worker: name), sink: OutputSink(descriptor: STDOUT_FILENO))
@@ -39,7 +45,8 @@ package final class Worker: Sendable {
         do throws(StorageError) {
             try folder.recorded { number in done.append(TaskRecord(task: number, outcome: .succeeded)) }
         } catch {
-            guard error.code == .notFound else { throw error }
+            // Who may not list the folder learns it by its claims.
+            guard error.code == .notFound || error.code == .accessDenied else { throw error }
         }
         return done
     }
@@ -62,6 +69,13 @@ package final class Worker: Sendable {
 
     private func beat() {
         try? folder.put("workers/" + name, Heartbeat.own.text)
-        if folder.isCancelled { stop(forcibly: false) }
+        guard folder.isCancelled || isSuperseded else { return }
+        stop(forcibly: isEnding.exchange(true, ordering: .relaxed))
+    }
+
+    /// Whether somebody else runs the job now, with workers of its own.
+    private var isSuperseded: Bool {
+        guard let client, let now = (try? folder.get("heartbeat")) ?? nil else { return false }
+        return now != client
     }
 }

@@ -87,9 +87,12 @@ package struct JobFolder: Sendable {
     }
 
     /// The name of a task's own things: a folder for each thousand of them, in the order of their numbers.
-    static func name(_ task: Int) -> String { padded(task / 1000, 7) + "/" + padded(task % 1000, 3) }
+    package static func name(_ task: Int) -> String { padded(task / 1000, 7) + "/" + padded(task % 1000, 3) }
 
-    private func recordKey(_ task: Int) -> ObjectKey { key("records/" + Self.name(task)) }
+    /// The name of a task's record.
+    package static func recordName(_ task: Int) -> String { "records/" + name(task) }
+
+    private func recordKey(_ task: Int) -> ObjectKey { key(Self.recordName(task)) }
 
     /// Keeps how a task has ended, unless that is known already.
     ///
@@ -100,10 +103,22 @@ package struct JobFolder: Sendable {
                 recordKey(record.task), ByteSlice(record.text), attributes: ObjectAttributes(), condition: .absent)
             return true
         } catch {
-            guard error.code == .preconditionFailed else { throw error }
+            guard error.isAboutWhatIsThere else { throw error }
             // An answer that was lost on its way makes a store's second look find our own record.
-            return (try? self.record(record.task))?.token == record.token
+            guard let known = try self.record(record.task) else { throw error }
+            return known.token == record.token
         }
+    }
+
+    /// The object that the record of a task is, and where in it the output begins that it holds.
+    func recordObject(_ task: Int) throws(StorageError) -> (object: ObjectInfo, output: Int64) {
+        var bytes: [UInt8] = []
+        let object = try store.read(recordKey(task), range: nil, ifVersion: nil) { part in
+            bytes.append(contentsOf: part)
+            return true
+        }
+        guard let record = TaskRecord(bytes) else { throw StorageError(.corrupted, "a record is damaged") }
+        return (object, Int64(bytes.count - record.inline.count))
     }
 
     /// How a task has ended; `nil` if nobody knows yet.
@@ -120,6 +135,12 @@ package struct JobFolder: Sendable {
     /// Forgets how a task has ended, so that it can be run again.
     package func forget(_ task: Int) throws(StorageError) { try store.delete(recordKey(task)) }
 
+    /// The number of the task that something is about whose name ends with ``name(_:)``; `nil` for anything else.
+    package static func task(_ name: some StringProtocol) -> Int? {
+        let digits = String(name).filter { $0 != "/" }
+        return digits.utf8.allSatisfy { 0x30...0x39 ~= $0 } ? Int(digits) : nil
+    }
+
     /// The numbers of the tasks that have a record, from one of them on, in order.
     package func recorded(from first: Int = 0, _ body: (Int) throws(StorageError) -> Void) throws(StorageError) {
         let start = prefix + "records/"
@@ -127,14 +148,15 @@ package struct JobFolder: Sendable {
             prefix: start, startAfter: first > 0 ? ObjectKey(recordKey(first - 1).string) : nil)
         try store.eachPage(request) { (page) throws(StorageError) in
             for object in page.objects {
-                let digits = object.key.string.dropFirst(start.count).filter { $0 != "/" }
-                if let number = Int(digits) { try body(number) }
+                if let number = Self.task(object.key.string.dropFirst(start.count)) { try body(number) }
             }
             return true
         }
     }
 
-    /// How all tasks have ended that have, in order; a record that a crash cut short is none, and is forgotten.
+    /// How all tasks have ended that have, in order and without their output.
+    ///
+    /// A record that a crash cut short is none, and is forgotten.
     package func records() throws(StorageError) -> [TaskRecord] {
         var numbers: [Int] = []
         do throws(StorageError) {
@@ -144,7 +166,7 @@ package struct JobFolder: Sendable {
         }
         var records: [TaskRecord] = []
         for number in numbers {
-            if let record = try record(number) { records.append(record) } else { try forget(number) }
+            if let record = try record(number) { records.append(record.shortened) } else { try forget(number) }
         }
         return records
     }
@@ -156,13 +178,8 @@ package struct JobFolder: Sendable {
         "outputs/" + Self.name(task) + "-" + String(UInt64.random(in: 0 ... .max), radix: 36)
     }
 
-    /// The key of one part of an output.
-    package func partKey(_ output: String, _ part: Int) -> ObjectKey { key(output + "-" + Self.padded(part, 6)) }
-
-    func write(_ bytes: [UInt8], _ output: String, _ part: Int) throws(StorageError) {
-        try store.write(
-            partKey(output, part), ByteSlice(bytes), attributes: ObjectAttributes(), condition: .always)
-    }
+    /// The name of one part of an output.
+    static func part(_ part: Int, of output: String) -> String { output + "-" + padded(part, 6) }
 
     // MARK: Its life
 
@@ -182,7 +199,7 @@ package struct JobFolder: Sendable {
     }
 
     /// Whether somebody wants the job to end.
-    package var isCancelled: Bool { (try? store.info(key("cancel"))) != nil }
+    package var isCancelled: Bool { (try? get("cancel")) ?? nil != nil }
 
     /// Deletes all that is kept of the job, its plan after its records.
     package func remove() throws(StorageError) {
@@ -201,6 +218,11 @@ package struct JobFolder: Sendable {
 
     /// How deep folders are nested in here, and some more.
     private static let deepest = 8
+}
+
+extension StorageError {
+    /// Whether a conditional write may have failed because the object is there, by this very write even.
+    var isAboutWhatIsThere: Bool { code == .preconditionFailed || isTransient }
 }
 
 extension Timestamp {

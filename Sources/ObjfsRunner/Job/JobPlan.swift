@@ -33,6 +33,14 @@ package struct JobPlan: Sendable {
             tasks = plan.tasks.count
             bytes = plan.count
         }
+
+        /// The command line as people write it, behind `run`.
+        package var commandLine: String {
+            let mark = "--command-word="
+            let words = arguments.map { $0.hasPrefix(mark) ? String($0.dropFirst(mark.count)) : $0 }
+            let first = arguments.firstIndex { $0.hasPrefix(mark) } ?? words.count
+            return (words[..<first] + ["--"] + words[first...]).joined(separator: " ")
+        }
     }
 
     package let head: Head

@@ -55,10 +55,7 @@ package struct JobReport {
     }
 
     private var command: String {
-        let mark = "--command-word="
-        let words = head.arguments.map { $0.hasPrefix(mark) ? String($0.dropFirst(mark.count)) : $0 }
-        let first = head.arguments.firstIndex { $0.hasPrefix(mark) } ?? words.count
-        return (["objfs", "run"] + words[..<first] + ["--"] + words[first...]).joined(separator: " ")
+        "objfs run " + head.commandLine
     }
 
     // MARK: Totals
@@ -76,13 +73,19 @@ package struct JobReport {
             ("run twice for speed", "\(records.count { $0.isSpeculative })"),
             ("from first start to last end", HTMLText.time(records.isEmpty ? 0 : figures.length)),
             ("time of all tasks", HTMLText.time(sum)), ("processor time", HTMLText.time(processor)),
-            ("largest memory of a task", "\(ByteCount(records.map(\.peakMemory).max() ?? 0))"),
-            ("input", "\(ByteCount(bytesIn))"), ("output", "\(ByteCount(bytesOut))"),
+            ("largest memory of a task", memory),
+            ("input", "\(ByteCount(bytesIn))"), ("requests for it", "\(records.reduce(0) { $0 &+ $1.requests })"),
+            ("output", "\(ByteCount(bytesOut))"),
             ("half of the tasks took at most", HTMLText.time(Self.quantile(times, 0.5))),
             ("95 % of them", HTMLText.time(Self.quantile(times, 0.95))),
         ]
         let cells = facts.map { "<div><dt>\($0.0)</dt><dd>\($0.1)</dd></div>" }
         return "<dl>\(cells.joined())</dl>"
+    }
+
+    private var memory: String {
+        let largest = records.map(\.peakMemory).max() ?? 0
+        return largest > 0 ? "\(ByteCount(largest))" : "little"
     }
 
     private static func quantile(_ times: [Double], _ share: Double) -> Double {

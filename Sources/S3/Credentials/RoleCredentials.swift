@@ -153,6 +153,28 @@ package struct TokenService: Sendable {
             expires: found["Expiration"].flatMap { Dates.iso8601($0.text) })
     }
 
+    /// Credentials that are good for a while, of whoever asks.
+    ///
+    /// The corresponding operation is `GetSessionToken`.
+    package func session(_ credentials: Credentials, seconds: Int64) throws(StorageError) -> Credentials {
+        try ask([("Action", "GetSessionToken"), ("DurationSeconds", String(seconds))], as: credentials)
+    }
+
+    /// Credentials of a role that are good for a while, and for less than the role may do.
+    ///
+    /// - Parameter policy: What they are good for, as a document of JSON.
+    ///
+    /// The corresponding operation is `AssumeRole`.
+    package func session(
+        _ credentials: Credentials, role: String, policy: String, seconds: Int64
+    ) throws(StorageError) -> Credentials {
+        try ask(
+            [
+                ("Action", "AssumeRole"), ("RoleArn", role), ("RoleSessionName", "objfs"), ("Policy", policy),
+                ("DurationSeconds", String(seconds)),
+            ], as: credentials)
+    }
+
     /// The credentials that a container has.
     package func container(_ environment: [String: String]) -> any CredentialSource {
         ContainerCredentials(environment: environment, transport: transport)

@@ -86,10 +86,10 @@ package final class SignatureV4: Sendable {
 
     /// The query that makes a URL a signed one: that of the request, and what proves who made it, until when.
     ///
-    /// Only the host is signed of the headers, so that any program can use the URL as it stands.
+    /// Only the host and the request's headers are signed, so that any program can use the URL with those.
     ///
     /// - Parameters:
-    ///   - request: What is signed; its headers and the hash of its body are not looked at.
+    ///   - request: What is signed; the hash of its body is not looked at.
     ///   - date: When, as `20261124T081500Z`.
     ///   - seconds: For how long from then on.
     ///
@@ -97,18 +97,27 @@ package final class SignatureV4: Sendable {
     package func query(
         for request: Request, by credentials: Credentials, region: String, date: String, seconds: Int64
     ) -> String {
-        let scope = "\(date.prefix(8))/\(region)/\(service)/aws4_request"
-        var query = request.query
-        query += [
-            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"), ("X-Amz-Credential", "\(credentials.accessKey)/\(scope)"),
-            ("X-Amz-Date", date), ("X-Amz-Expires", String(seconds)), ("X-Amz-SignedHeaders", "host"),
-        ]
-        if let token = credentials.sessionToken { query.append(("X-Amz-Security-Token", token)) }
-        let string = Self.queryString(query)
+        let claim = PresignedClaim(
+            accessKey: credentials.accessKey, date: date, seconds: seconds, token: credentials.sessionToken)
+        return claim.query(
+            request.query, headers: request.headers.map(\.name), region: region,
+            signature: signature(for: request, claim, by: credentials, region: region))
+    }
+
+    /// The signature of a presigned URL.
+    func signature(
+        for request: Request, _ claim: PresignedClaim, by credentials: Credentials, region: String
+    ) -> String {
+        let headers = (request.headers + [("host", request.host)])
+            .map { (name: $0.name.lowercased(), value: Self.canonical($0.value)) }
+            .sorted { $0.name < $1.name }
         let lines = [
-            request.method, request.path, string, "host:\(Self.canonical(request.host))\n", "host", "UNSIGNED-PAYLOAD",
+            request.method, request.path,
+            claim.unsignedQuery(request.query, headers: request.headers.map(\.name), region: region),
+            headers.map { "\($0.name):\($0.value)\n" }.joined(), headers.map(\.name).joined(separator: ";"),
+            "UNSIGNED-PAYLOAD",
         ]
-        return string + "&X-Amz-Signature=" + signature(of: lines, credentials, scope, region, date)
+        return signature(of: lines, credentials, claim.scope(region: region), region, claim.date)
     }
 
     /// The signature of a canonical request.

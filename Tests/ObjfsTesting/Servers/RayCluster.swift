@@ -21,6 +21,12 @@ package struct RayCluster: Sendable {
         }
     }
 
+    /// Where Ray and all that it starts write their logs.
+    package var logs: String { folder + "/ray/session_latest/logs" }
+
+    /// Where the packages of jobs are, as the nodes have them.
+    package var packages: String { folder + "/ray/session_latest/runtime_resources" }
+
     /// What a program needs in its environment to be let in.
     package var environment: [String: String] { ["RAY_AUTH_TOKEN": Self.token] }
 

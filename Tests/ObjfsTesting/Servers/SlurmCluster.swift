@@ -41,6 +41,12 @@ package struct SlurmCluster: Sendable {
         return cluster
     }
 
+    /// How many jobs run or wait.
+    package var jobs: Int {
+        let jobs = try? Program.run(["squeue", "-h", "-r", "-t", "PD,R,CG"], environment: environment)
+        return jobs?.standardOutput.split(separator: "\n").count ?? 0
+    }
+
     /// Starts a node, or starts it again.
     package func startNode(_ name: String) throws {
         try daemon(["slurmd", "-D", "-N", name, "-f", folder + "/slurm.conf"], ["SLURMD_NODENAME": name])

@@ -115,6 +115,21 @@ final class DirectoryFile: Sendable {
     }
 }
 
+/// A file of a ``DirectoryStore`` that was opened as one version of an object.
+final class DirectoryObject: OpenObject {
+    private let file: DirectoryFile
+    private let info: ObjectInfo
+
+    init(_ file: DirectoryFile, _ info: ObjectInfo) {
+        self.file = file
+        self.info = info
+    }
+
+    var descriptor: Int32 { file.descriptor }
+
+    func refuseChange() throws(StorageError) { try file.refuseChange(since: info) }
+}
+
 extension ObjectInfo {
     /// What `stat` says of an object; `nil` if it is no regular file and no folder, or not what the key says.
     init?(_ key: ObjectKey, _ status: stat, attributes: ObjectAttributes?) {

@@ -56,6 +56,13 @@ package final class DirectoryStore: ObjectStore {
         return info
     }
 
+    package func file(_ key: ObjectKey, ifVersion version: ETag) throws(StorageError) -> (any OpenObject)? {
+        let file = try openRoot().open(key, O_RDONLY | O_NONBLOCK)
+        let info = try file.info(key)
+        guard version == info.etag else { throw .changed() }
+        return DirectoryObject(file, info)
+    }
+
     @discardableResult
     package func write(
         _ key: ObjectKey, _ body: ByteSlice, attributes: ObjectAttributes, condition: WriteCondition
