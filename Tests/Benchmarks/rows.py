@@ -7,9 +7,10 @@ import subprocess
 import threading
 import time
 
+import jobs
 import world
 from measuring import ROUNDS, Contender, compare, drop_caches, peak_memory
-from world import GIB, MIB, OBJFS
+from world import GIB, OBJFS
 
 RCLONE_TUNED = ["--vfs-read-chunk-streams", "4", "--vfs-read-chunk-size", "8M", "--no-checksum", "--buffer-size", "0"]
 
@@ -197,5 +198,6 @@ ROWS = {
     function.__name__: function
     for function in (
         dd_signed, dd_nginx, far_away, random_reads, listings, run_local, csv_scan, run_tasks, starting, memory,
+        *jobs.ROWS,
     )
 }

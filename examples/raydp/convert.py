@@ -1,11 +1,16 @@
-"""Takes a table from chunk files to Spark, to Ray, and back, by RayDP; then kills an executor of Spark."""
+"""Takes a table from chunk files to Spark, to Ray, and back, by RayDP; then kills an executor of Spark.
+
+usage: convert.py FILE      what was seen at each step is written there, for standard output has Spark's own words
+"""
 
 import os
 import signal
+import sys
 
 import ray
 import raydp
 from pyspark.sql import functions as f
+from ray.util.state import list_actors
 from raydp.spark import from_spark_recoverable
 
 
@@ -19,31 +24,21 @@ def of_ray(table):
 
 
 def say(step, facts):
-    print(f"{step}: {facts}", flush=True)
+    with open(sys.argv[1], "a") as file:
+        print(f"{step}: {facts}", file=file)
 
 
 def executors():
-    """The processes of this cluster's executors."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                words = file.read()
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                environment = file.read()
-        except OSError:
-            continue
-        # `with-ray` marks what belongs to its cluster; others of this machine are not ours.
-        if b"RayDPExecutor" in words and f"OBJFS_EXAMPLE={os.environ['OBJFS_EXAMPLE']}".encode() in environment:
-            found.append(int(pid))
-    return found
+    """The processes of the executors: they are actors of Ray."""
+    actors = list_actors(address=os.environ["RAY_DASHBOARD"], filters=[("state", "=", "ALIVE")])
+    return [actor.pid for actor in actors if actor.class_name.endswith("RayDPExecutor")]
 
 
 def main(mount):
     ray.init(log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False
     spark = raydp.init_spark(
-        app_name="objfs", num_executors=2, executor_cores=1, executor_memory="512M", fault_tolerance_mode=True)
+        app_name="objfs", num_executors=2, executor_cores=1, executor_memory="512M", fault_tolerant_mode=True)
     try:
         table = spark.read.csv(
             os.path.join(mount, "big.csv@chunks@16@header@ext"), header=True,
@@ -55,7 +50,8 @@ def main(mount):
         recoverable = from_spark_recoverable(table)
         say("Ray, recoverable", of_ray(recoverable))
         os.kill(executors()[0], signal.SIGKILL)
-        say("after an executor was killed", of_ray(recoverable))
+        say("Ray, after an executor was killed", of_ray(recoverable))
+        say("Spark, after an executor was killed", of_spark(table))
     finally:
         raydp.stop_spark()
 
