@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import urllib.request
 
@@ -13,6 +14,7 @@ from world import GIB, OBJFS
 PEERS = os.path.join(os.path.dirname(__file__), "peers")
 PYTHON = os.path.join(world.ROOT, ".build-bench", "bin", "python")
 SUM = "awk '{ n += $1 } END { print n }'"
+REDUCE = "--reduce " + shlex.quote(SUM)
 
 
 def _peer(program, *words):
@@ -41,7 +43,7 @@ def run_map():
         print(f"-- {name}")
         wanted = _count(command.split()[1], path)
         compare([
-            Contender("objfs run", f'{OBJFS} run -j2 --chunks 16 --reduce "{SUM}" {path} -- {command}', wanted=wanted),
+            Contender("objfs run", f"{OBJFS} run -j2 --chunks 16 {REDUCE} {path} -- {command}", wanted=wanted),
             Contender("Lithops", _peer("lithops_map.py", name, path), wanted=wanted),
             Contender("parallel --pipepart",
                       f"parallel --will-cite --pipepart -a {path} -j2 --block 64M {command} | {SUM}", wanted=wanted),
@@ -74,9 +76,9 @@ def run_on_ray():
     for name, source, words_of_source in ("file", path, path), ("object", "s3://bucket/big", "bucket big"):
         print(f"-- a {name}")
         compare([
-            Contender("objfs run, brought along", f'{run % ""} --reduce "{SUM}" {source} -- wc -l', wanted=wanted),
+            Contender("objfs run, brought along", f'{run % ""} {REDUCE} {source} -- wc -l', wanted=wanted),
             Contender("objfs run, --worker-path",
-                      f'{run % f"--worker-path {OBJFS}"} --reduce "{SUM}" {source} -- wc -l', wanted=wanted),
+                      f'{run % f"--worker-path {OBJFS}"} {REDUCE} {source} -- wc -l', wanted=wanted),
             Contender("Ray tasks", f"{words} {_peer('ray_tasks.py', words_of_source)}", wanted=wanted),
         ], {"Ray tasks": "1.5"})
 
@@ -122,7 +124,7 @@ def connections():
     environment = f"HOME={home} AWS_CONFIG_FILE={home}/config AWS_ENDPOINT_URL={url}"
     before = _accepted(url)
     compare([
-        Contender("objfs run", f'{environment} {OBJFS} run -j4 --chunks 100000 --reduce "{SUM}" s3://bucket/lines -- wc -c',
+        Contender("objfs run", f'{environment} {OBJFS} run -j4 --chunks 100000 {REDUCE} s3://bucket/lines -- wc -c',
                   wanted=str(os.path.getsize(path)))
     ], rounds=1)
     after = _accepted(url)

@@ -1,5 +1,6 @@
 """Counts lines or words of the files of a folder by Ray Data, in a Ray of its own: ray_data_count.py lines|words FOLDER"""
 
+import os
 import sys
 import time
 
@@ -11,7 +12,9 @@ COUNT = {
 }
 
 what, folder = sys.argv[1:]
-ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+# The names of its sockets are long, and may not be much longer.
+ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False,
+         _temp_dir=os.path.expanduser("~/r"))
 ray.data.DataContext.get_current().enable_progress_bars = False
 begin = time.monotonic()
 # Whole files are faster than Ray Data's rows of text.
