@@ -107,30 +107,39 @@ def _accepted(url):
 
 
 def connections():
-    """100,000 tasks over an object, -j4: connections (wanted: about -j), and requests for credentials (wanted: 1)"""
+    """connections (wanted: about as many as tasks run at a time) and requests for credentials (1 a worker) of many tasks"""
     directory = world.folder("tasks-of-an-object", "bucket")
     path = os.path.join(directory, "lines")
     with open(path, "w") as file:
         file.writelines(f"a line of twenty {index:06}\n" for index in range(200_000))
     url = world.nginx_server(os.path.dirname(directory), "bucket")
     home = world.folder("home-of-credentials")
-    log, program = os.path.join(home, "asked"), os.path.join(home, "credentials")
-    with open(program, "w") as file:
-        file.write(f"#!/bin/sh\necho asked >> {log}\n"
-                   """echo '{"Version": 1, "AccessKeyId": "ACCESS", "SecretAccessKey": "SECRET"}'\n""")
-    os.chmod(program, 0o755)
+    log, program, worker = (os.path.join(home, name) for name in ("asked", "credentials", "worker"))
+    environment = f"HOME={home} AWS_CONFIG_FILE={home}/config AWS_ENDPOINT_URL={url}"
+    scripts = {
+        program: f"echo asked >> {log}\n"
+                 """echo '{"Version": 1, "AccessKeyId": "ACCESS", "SecretAccessKey": "SECRET"}'""",
+        # Workers use what their own machine has.
+        worker: f'exec env {environment} {OBJFS} "$@"',
+    }
+    for name, script in scripts.items():
+        with open(name, "w") as file:
+            file.write(f"#!/bin/sh\n{script}\n")
+        os.chmod(name, 0o755)
     with open(os.path.join(home, "config"), "w") as file:
         file.write(f"[default]\nregion = us-east-1\ncredential_process = {program}\n")
-    environment = f"HOME={home} AWS_CONFIG_FILE={home}/config AWS_ENDPOINT_URL={url}"
-    before = _accepted(url)
-    compare([
-        Contender("objfs run", f'{environment} {OBJFS} run -j4 --chunks 100000 {REDUCE} s3://bucket/lines -- wc -c',
-                  wanted=str(os.path.getsize(path)))
-    ], rounds=1)
-    after = _accepted(url)
-    with open(log) as file:
-        asked = len(file.readlines())
-    print(f"{after[0] - before[0]} connections, {after[1] - before[1]} requests, {asked} times asked for credentials")
+    slurm = f"SLURM_CONF={clusters.slurm()['SLURM_CONF']}"
+    for name, tasks, options in (
+        ("-j4", 100_000, "-j4"), ("6 workers", 3000, f"--engine slurm --workers 6 --worker-path {worker}"),
+    ):
+        before = _accepted(url)
+        open(log, "w").close()
+        run = f"{environment} {slurm} {OBJFS} run {options} --chunks {tasks} {REDUCE} s3://bucket/lines -- wc -c"
+        compare([Contender(f"{tasks} tasks, {name}", run, wanted=str(os.path.getsize(path)))], rounds=1)
+        after = _accepted(url)
+        with open(log) as file:
+            asked = len(file.readlines())
+        print(f"{after[0] - before[0]} connections, {after[1] - before[1]} requests, {asked} times asked for credentials")
 
 
 ROWS = [run_map, run_nothing, run_on_ray, run_on_slurm, connections]
