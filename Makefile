@@ -5,7 +5,7 @@ SWIFT ?= swift
 STRICT = --explicit-target-dependency-import-check error -Xswiftc -warnings-as-errors
 RELEASE = -c release --static-swift-stdlib
 
-.PHONY: all deps deps-test deps-bench build release lint test demo bench install uninstall clean
+.PHONY: all deps deps-test deps-bench deps-examples build release lint test demo examples bench install uninstall clean
 
 all: build
 
@@ -17,6 +17,9 @@ deps-test: ## Installs what the tests need besides: real servers and the program
 
 deps-bench: ## Installs the peers that the benchmarks compare with.
 	.ci/deps bench
+
+deps-examples: ## Installs what the examples need: Ray, Spark and RayDP, in a folder of the project.
+	.ci/deps examples
 
 build: deps
 	$(SWIFT) build $(STRICT)
@@ -34,6 +37,9 @@ test: deps-test
 
 demo: release
 	.ci/demo
+
+examples: deps-examples release
+	.ci/examples $(ONLY)
 
 bench: deps-bench release
 	Tests/Benchmarks/bench $(ONLY)

@@ -18,8 +18,11 @@ enum RayDriver {
     /// Runs the command line behind its first argument so many times at once, each as a task of Ray.
     ///
     /// Ray runs a task again whose node was lost. A worker ends with the process of Ray that started it.
+    /// The tasks have none of the job's environment, for then Ray would start processes for them that take a second or
+    /// two; what travels with the job, the program and what workers are given, reaches them as objects of Ray's instead.
     static let program = """
         import ctypes
+        import json
         import os
         import signal
         import subprocess
@@ -28,16 +31,29 @@ enum RayDriver {
         import ray
 
 
-        def work(command):
+        def in_memory(content):
+            file = os.memfd_create("objfs")
+            with os.fdopen(file, "wb", closefd=False) as memory:
+                memory.write(content)
+            os.lseek(file, 0, os.SEEK_SET)
+            return file
+
+
+        def work(command, program, given):
             environment = dict(os.environ)
             environment.pop("OMP_NUM_THREADS", None)
             control = ctypes.CDLL(None).prctl
             end_with_parent = 1
-            given = "input" if os.path.exists("input") else os.devnull
-            with open(given, "rb") as standard_input:
-                process = subprocess.Popen(
-                    command, env=environment, stdin=standard_input,
-                    preexec_fn=lambda: control(end_with_parent, signal.SIGTERM))
+            path, files = command[0], []
+            if program is not None:
+                files.append(in_memory(program))
+                path = f"/proc/self/fd/{files[0]}"
+            standard_input = in_memory(given) if given is not None else os.open(os.devnull, os.O_RDONLY)
+            process = subprocess.Popen(
+                command, executable=path, pass_fds=files, env=environment, stdin=standard_input,
+                preexec_fn=lambda: control(end_with_parent, signal.SIGTERM))
+            for file in files + [standard_input]:
+                os.close(file)
             try:
                 return process.wait()
             finally:
@@ -46,9 +62,20 @@ enum RayDriver {
                     process.wait()
 
 
+        def sent_once(name):
+            """What travelled with the job under a name, as an object of Ray; nothing if nothing did."""
+            if not os.path.exists(name):
+                return None
+            with open(name, "rb") as file:
+                return ray.put(file.read())
+
+
+        name = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+        os.environ[name] = json.dumps(json.loads(os.environ.get(name) or "{}") | {"runtime_env": {}})
         ray.init(address="auto", log_to_driver=False)
         task = ray.remote(num_cpus=1, max_retries=-1)(work)
-        ray.get([task.remote(sys.argv[2:]) for _ in range(int(sys.argv[1]))])
+        sent = [sent_once(name) for name in ("objfs", "input")]
+        ray.get([task.remote(sys.argv[2:], *sent) for _ in range(int(sys.argv[1]))])
 
         """
 }

@@ -39,8 +39,11 @@ def drop_caches():
 class Contender:
     """One of those that are compared: a command, and the daemon that serves it, if there is one."""
 
-    def __init__(self, name, command, daemon=None, prepare=None, environment=None):
+    def __init__(self, name, command, daemon=None, prepare=None, environment=None, wanted=None, rounds=None):
+        """`wanted` is what it must print, if that is given; `rounds` how often it is run at most."""
         self.name = name
+        self.wanted = wanted
+        self.rounds = rounds
         self.command = command
         self.daemon = daemon
         self.prepare = prepare
@@ -48,6 +51,8 @@ class Contender:
         self.walls, self.costs, self.daemons = [], [], []
 
     def run(self):
+        if self.rounds and len(self.walls) >= self.rounds:
+            return
         if self.prepare:
             self.prepare()
         before = cpu_seconds(self.daemon) if self.daemon else 0.0
@@ -57,9 +62,13 @@ class Contender:
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(
                 self.command, shell=True, stdout=output, stderr=subprocess.PIPE, env=self.environment)
-        wall = time.monotonic() - start
+            wall = time.monotonic() - start
+            output.seek(0)
+            printed = output.read().decode().strip() if self.wanted is not None else None
         if done.returncode != 0:
             raise SystemExit(f"bench: {self.name} failed ({done.returncode}): {done.stderr.decode()[-500:]}")
+        if printed != self.wanted:
+            raise SystemExit(f"bench: {self.name} printed {printed}, and not {self.wanted}")
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.walls.append(wall)
         self.costs.append(after.ru_utime + after.ru_stime - children.ru_utime - children.ru_stime)
@@ -81,7 +90,7 @@ def compare(contenders, goals=None, rounds=None):
         if contender.daemon:
             line += f"  {contender.daemon_cost:6.2f} s daemon  {peak_memory(contender.daemon):5.0f} MiB"
         if contender is not ours:
-            line += f"  objfs/it {ours.wall / contender.wall:5.2f}"
+            line += f"  objfs/it {ours.wall / contender.wall:6.3f}"
             if contender.daemon_cost:
                 line += f" (daemon {ours.daemon_cost / contender.daemon_cost:4.2f})"
             if goals and contender.name in goals:

@@ -8,9 +8,10 @@ import subprocess
 import threading
 import time
 
+import jobs
 import world
 from measuring import ROUNDS, Contender, compare, drop_caches, peak_memory
-from world import GIB, MIB, OBJFS
+from world import GIB, OBJFS
 
 RCLONE_TUNED = ["--vfs-read-chunk-streams", "4", "--vfs-read-chunk-size", "8M", "--no-checksum", "--buffer-size", "0"]
 
@@ -493,5 +494,6 @@ ROWS = {
         dd_signed, dd_nginx, far_away, random_reads, listings, run_local, csv_scan, run_tasks, starting, memory,
         write_sequential, write_small, append, copy_tree, write_memory,
         exec_cat, exec_start, stat_storm, copy_large, copy_small,
+        *jobs.ROWS,
     )
 }

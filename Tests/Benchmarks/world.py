@@ -200,6 +200,7 @@ def nginx_server(directory, bucket):
             f" client_body_temp_path {home}/a; proxy_temp_path {home}/b; fastcgi_temp_path {home}/c;\n"
             f" uwsgi_temp_path {home}/d; scgi_temp_path {home}/e;\n"
             f" server {{ listen 127.0.0.1:{port}; root {directory};\n"
+            "  location = /nginx_status { stub_status; }\n"
             f"  location = /{bucket} {{ default_type application/xml; return 200 '{_listing(directory, bucket)}'; }} }} }}\n"
         )
     start(["nginx", "-p", home, "-c", os.path.join(home, "conf")])

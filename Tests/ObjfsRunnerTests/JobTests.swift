@@ -267,26 +267,6 @@ import Testing
         #expect(batch.standardOutput.contains("2 total") && batch.standardOutput.contains("1 /dev/fd/3"))
     }
 
-    @Test func `the examples print what their pages say`() throws {
-        let folder = TemporaryFolder()
-        let examples = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 } + "/examples/"
-        let tools = Program.objfs.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
-        let path = Environment.all.first { $0.hasPrefix("PATH=") }?.dropFirst(5) ?? "/usr/bin:/bin"
-        let environment = Self.environment(folder).merging(["PATH": tools + ":" + path]) { $1 }
-        let counted = try Program.run([examples + "line-counter/run"], environment: environment)
-        #expect(
-            counted.standardOutput == """
-                1000 Call me Ishmael.
-                1000 and nothing particular on shore,
-                1000 having little or no money in my purse,
-
-                """, "\(counted.standardError)")
-        let found = try Program.run([examples + "ages-on-ray/run"], environment: environment)
-        #expect(
-            found.standardOutput == "John is found in ages-part1.csv\nJohn not found in ages-part2.csv\n",
-            "\(found.standardError)")
-    }
-
     @Test func `R9: progress is JSON, and a line for each task goes into a file, where asked`() throws {
         let folder = TemporaryFolder()
         folder.write("data", Array("a\nb\n".utf8))
