@@ -63,7 +63,7 @@ enum RayDriver {
 
 
         def sent_once(name):
-            """What travelled with the job under a name, as an object of Ray; nothing if nothing did."""
+            # What travelled with the job under a name, as an object of Ray; nothing if nothing did.
             if not os.path.exists(name):
                 return None
             with open(name, "rb") as file:
