@@ -54,12 +54,12 @@ package final class ChunkIndex: Sendable {
     ///   - parameters: How to cut it.
     ///   - borders: Remembers borders, and where compressed objects can be entered, from one index to the next.
     ///   - pool: Its threads search when many borders are asked for.
-    ///   - readAhead: Its threads fetch compressed bytes ahead of who reads a chunk; `nil` for none.
+    ///   - effort: What reading from a compressed object may take.
     /// - Throws: ``StorageError/Code/changed`` if the object is no longer this version,
     ///   ``StorageError/Code/damaged`` if it is compressed and can't be decompressed.
     package static func open(
         store: any ObjectStore, object: ObjectInfo, parameters: ChunkParameters, borders: BorderCache, pool: WorkerPool,
-        readAhead: WorkerPool? = nil
+        effort: PlainStore.Effort = .none
     ) throws(StorageError) -> ChunkIndex {
         let bytes = ObjectBytes(store: store, object: object)
         guard parameters.format.records.needsText, object.size > 0 else {
@@ -70,7 +70,7 @@ package final class ChunkIndex: Sendable {
             return ChunkIndex(bytes, nil, start: start, parameters: parameters, borders: borders, pool: pool)
         }
         let access = try borders.access(to: bytes, compression, pool: pool)
-        let plain = PlainStore(store, object, access, pool: readAhead)
+        let plain = PlainStore(store, object, access, effort)
         return ChunkIndex(
             ObjectBytes(store: plain, object: plain.object), access.compression, start: nil, parameters: parameters,
             borders: borders, pool: pool)

@@ -10,7 +10,16 @@ package struct PlainStore: ReadOnlyStore {
     /// The compressed object.
     package let compressed: ObjectInfo
     package let index: AccessIndex
-    private let pool: WorkerPool?
+    private let effort: Effort
+
+    /// What a read may take to be fast.
+    package enum Effort: Sendable {
+        /// The pool's threads fetch ahead of the one that decompresses.
+        case readingAhead(WorkerPool)
+        /// Few threads decompress at a time, so that the memory that this takes is bounded.
+        case inTurns(Turns)
+        case none
+    }
 
     /// Makes a store.
     ///
@@ -18,12 +27,11 @@ package struct PlainStore: ReadOnlyStore {
     ///   - base: Where the compressed object is.
     ///   - compressed: The object.
     ///   - index: Its access points.
-    ///   - pool: Its threads fetch ahead of the one that decompresses; `nil` for a reader that asks for much at a time.
-    package init(_ base: any ObjectStore, _ compressed: ObjectInfo, _ index: AccessIndex, pool: WorkerPool? = nil) {
+    package init(_ base: any ObjectStore, _ compressed: ObjectInfo, _ index: AccessIndex, _ effort: Effort = .none) {
         self.base = base
         self.compressed = compressed
         self.index = index
-        self.pool = base.sinkMayBlock ? nil : pool
+        self.effort = effort
     }
 
     package var name: String { base.name }
@@ -53,13 +61,29 @@ package struct PlainStore: ReadOnlyStore {
         }
         let wanted = (range ?? 0..<index.size).clamped(to: 0..<index.size)
         guard !wanted.isEmpty else { return object }
+        if case .inTurns(let turns) = effort {
+            try turns.take { () throws(StorageError) in try read(wanted, into: sink) }
+        } else {
+            try read(wanted, into: sink)
+        }
+        return object
+    }
+
+    private func read(
+        _ wanted: Range<Int64>, into sink: (UnsafeRawBufferPointer) -> Bool
+    ) throws(StorageError) {
         let output = UnsafeMutableRawBufferPointer.allocate(byteCount: Decompression.outputCount, alignment: 4096)
         defer { output.deallocate() }
         var position = wanted.lowerBound
         while position < wanted.upperBound {
             position = try readStretch(position..<wanted.upperBound, output, sink)
         }
-        return object
+    }
+
+    /// The threads that fetch ahead; a store from which reading costs no waiting needs none.
+    private var pool: WorkerPool? {
+        guard case .readingAhead(let pool) = effort, !base.sinkMayBlock else { return nil }
+        return pool
     }
 
     /// Decompresses from one access point on, as far as that goes or as far as is wanted.

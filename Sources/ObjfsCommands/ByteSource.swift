@@ -44,7 +44,7 @@ struct ByteSource {
         let index = try ChunkIndex.open(
             store: location.store, object: found, parameters: parameters,
             borders: BorderCache(folder: CacheFolder.borders), pool: WorkerPool("objfs-borders", limit: 8),
-            readAhead: WorkerPool("objfs-ahead", limit: 8))
+            effort: .readingAhead(WorkerPool("objfs-ahead", limit: 8)))
         guard let number = ChunkName(count: index.count).index(name) else {
             throw StorageError(.notFound, "there are \(index.count) chunks, from chunk-0 on")
         }

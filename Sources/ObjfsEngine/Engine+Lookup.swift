@@ -99,7 +99,9 @@ extension Engine {
             complaints.tell("lookup: \(folder.url(full)): \(error.description)")
             throw .noSuchFileOrDirectory
         }
-        let chunks = ChunkFolder(object, parameters: parameters, borders: options.borders, pool: searchers)
+        let chunks = ChunkFolder(
+            object, parameters: parameters, borders: options.borders, pool: searchers,
+            decompressing: decompressing)
         return try entry(.chunkFolder(chunks), expires: expires)
     }
 
@@ -107,7 +109,8 @@ extension Engine {
     private func lookup(_ name: PlainFileName, in folder: Folder) throws(Errno) -> Entry {
         let (object, expires) = try version(name.file, in: folder)
         let chunks = ChunkFolder(
-            object, parameters: ChunkParameters(cut: .count(1)), borders: options.borders, pool: searchers)
+            object, parameters: ChunkParameters(cut: .count(1)), borders: options.borders, pool: searchers,
+            decompressing: decompressing)
         return try entry(.chunk(chunks, 0), expires: expires)
     }
 

@@ -29,6 +29,8 @@ package final class Engine: FileSystem {
     let readers = WorkerPool("objfs-read", limit: 64)
     /// Searches the borders of chunks.
     let searchers = WorkerPool("objfs-border", limit: 64)
+    /// Those who decompress, each of whom takes some memory beside the budget.
+    let decompressing = Turns(4)
     /// Sends parts of files: each thread has one part in memory.
     let writers = WorkerPool("objfs-write", limit: 8)
     /// Copies and deletes the objects of folders that are renamed.

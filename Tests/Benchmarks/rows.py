@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 
+import compressed
 import jobs
 import world
 from measuring import ROUNDS, Contender, compare, drop_caches, peak_memory
@@ -495,5 +496,6 @@ ROWS = {
         write_sequential, write_small, append, copy_tree, write_memory,
         exec_cat, exec_start, stat_storm, copy_large, copy_small,
         *jobs.ROWS,
+        *compressed.ROWS,
     )
 }

@@ -18,7 +18,7 @@ import Threads
         } input: {
             PlainStore.input(counter, object, pool: pool)
         }
-        return (PlainStore(counter, object, index, pool: pool), counter)
+        return (PlainStore(counter, object, index, pool.map { .readingAhead($0) } ?? .none), counter)
     }
 
     @Test(arguments: CompressedContent.all, [SeededGenerator.freshSeed])

@@ -44,6 +44,14 @@ import Testing
             ["run", "--credentials", "presign"] + Self.slurm + ["--chunks", "3", "s3://admission/in/data", "--", "cat"])
         #expect(shared.status == 0, "\(shared.standardError)")
         #expect(Self.isSame(shared.output, content))
+        // What is known of a compressed object reaches them with the job.
+        folder.write("data.gz", try Program.run(["gzip", "-c"], input: content).output)
+        #expect(try objfs(["cp", "data.gz", "s3://admission/in/data.gz"]).status == 0)
+        let compressed = try objfs(
+            ["run", "--credentials", "presign"] + Self.slurm
+                + ["--job-dir=s3://admission/jobs", "--chunks", "3", "s3://admission/in/data.gz", "--", "cat"])
+        #expect(compressed.status == 0, "\(compressed.standardError)")
+        #expect(Self.isSame(compressed.output, content))
     }
 
     @Test(arguments: ["presign", "sts"])

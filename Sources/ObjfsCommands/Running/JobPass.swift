@@ -6,7 +6,7 @@ import Storage
 /// What workers without credentials may do for a job: signatures of requests, each for one object.
 ///
 /// The requests are those that a worker makes, and each is given under the name that the job's folder has for the object:
-/// the inputs can be read, claims and records be created, and each of so many seats has its heartbeat and its outputs.
+/// the inputs can be read, with what is known of compressed ones, claims and records be created, and each of so many seats has its heartbeat and its outputs.
 struct JobPass: Sendable {
     let claim: PresignedClaim
     /// How many workers may ever take part.
@@ -59,6 +59,13 @@ struct JobPass: Sendable {
                 let name = Self.name(ofInput: bucket, piece.object.key)
                 guard inputs[name] == nil else { continue }
                 inputs[name] = signer.signature(Permission(.read, bucket: bucket, key: piece.object.key))
+            }
+        }
+        if let folder {
+            for number in JobPlan.compressed(in: plan) {
+                let key = ObjectKey(folder.prefix + JobFolder.indexName(number))
+                let signature = signer.signature(Permission(.read, bucket: folder.bucket, key: key))
+                inputs[Self.name(ofInput: folder.bucket, key)] = signature
             }
         }
         self.inputs = inputs

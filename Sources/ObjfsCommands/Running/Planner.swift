@@ -92,7 +92,7 @@ struct Planner {
             do throws(StorageError) {
                 let index = try ChunkIndex.open(
                     store: input.location.store, object: input.object, parameters: parameters, borders: borders,
-                    pool: pool, readAhead: readers)
+                    pool: pool, effort: .readingAhead(readers))
                 for chunk in try index.chunks(0..<index.count) {
                     let piece = Piece(
                         store: index.store, object: index.object, range: chunk.range,

@@ -12,6 +12,7 @@ final class ChunkFolder: Sendable {
     let parameters: ChunkParameters
     private let borders: BorderCache
     private let pool: WorkerPool
+    private let decompressing: Turns
     /// Where its chunks begin; opened when that matters, for it may cost a look at the object.
     private let opened = Once<ChunkIndex>()
     /// How far chunks have been asked for one after the other, and how many are looked ahead at.
@@ -27,11 +28,15 @@ final class ChunkFolder: Sendable {
     /// How many chunks are looked ahead at, at most.
     private static let reach: Int64 = 64
 
-    init(_ object: ObjectVersion, parameters: ChunkParameters, borders: BorderCache, pool: WorkerPool) {
+    init(
+        _ object: ObjectVersion, parameters: ChunkParameters, borders: BorderCache, pool: WorkerPool,
+        decompressing: Turns
+    ) {
         self.object = object
         self.parameters = parameters
         self.borders = borders
         self.pool = pool
+        self.decompressing = decompressing
     }
 
     /// Where its chunks begin.
@@ -40,7 +45,8 @@ final class ChunkFolder: Sendable {
     func index() throws(StorageError) -> ChunkIndex {
         try opened.value { () throws(StorageError) in
             try ChunkIndex.open(
-                store: object.bucket.store, object: object.info, parameters: parameters, borders: borders, pool: pool)
+                store: object.bucket.store, object: object.info, parameters: parameters, borders: borders, pool: pool,
+                effort: .inTurns(decompressing))
         }
     }
 

@@ -71,7 +71,7 @@ package struct JobFolder: Sendable {
     }
 
     /// The name of what is known of a compressed object.
-    private static func indexName(_ number: Int) -> String { "indexes/\(number)" }
+    package static func indexName(_ number: Int) -> String { "indexes/\(number)" }
 
     /// What the first line of the plan says, for lists of jobs.
     package func head() throws(StorageError) -> JobPlan.Head {

@@ -61,6 +61,13 @@ extension JobPlan {
         /// The length of the object itself, where the tasks get what it decompresses to.
         let compressed: Int64?
 
+        init(_ piece: Piece, of task: RunTask) {
+            name = task.name
+            store = piece.store.name
+            object = piece.object
+            compressed = (piece.store as? PlainStore)?.compressed.size
+        }
+
         var line: String {
             var line: [String: JSON] = [
                 "name": .string(name), "store": .string(store), "key": .string(object.key.string),
@@ -74,6 +81,19 @@ extension JobPlan {
     /// The plan as text.
     package var text: String { written { _, _ in } }
 
+    /// The numbers of the compressed objects among all of a plan.
+    package static func compressed(in plan: Plan) -> [Int] {
+        var sources = Numbering<Source>()
+        var numbers: [Int] = []
+        for task in plan.tasks {
+            for piece in task.pieces {
+                let (number, isNew) = sources.number(Source(piece, of: task))
+                if isNew, piece.store is PlainStore { numbers.append(number) }
+            }
+        }
+        return numbers
+    }
+
     /// The plan as text, and the indexes of the compressed objects that it speaks of.
     ///
     /// - Parameter index: Takes an index, and the number of its object among all of the plan.
@@ -85,13 +105,11 @@ extension JobPlan {
         for task in plan.tasks {
             var words = ["\(task.chunk)", "\(task.chunks)"]
             for piece in task.pieces {
-                let plain = piece.store as? PlainStore
-                let source = Source(
-                    name: task.name, store: piece.store.name, object: piece.object, compressed: plain?.compressed.size)
+                let source = Source(piece, of: task)
                 let (number, isNew) = sources.number(source)
                 if isNew {
                     lines.append(source.line)
-                    if let plain { try index(number, plain.index) }
+                    if let plain = piece.store as? PlainStore { try index(number, plain.index) }
                 }
                 let segments = piece.content.segments.map { segment in
                     switch segment {
@@ -196,7 +214,7 @@ private struct Table {
         guard let index = try index(sources.count, AccessIndex.identity(of: object)), index.size == size else {
             throw .damagedJob
         }
-        let plain = PlainStore(store, object, index, pool: pool)
+        let plain = PlainStore(store, object, index, .readingAhead(pool))
         sources.append((name, plain, plain.object))
     }
 
