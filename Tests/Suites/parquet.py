@@ -171,7 +171,7 @@ def check_refused():
 
 
 def check_fetched():
-    """One of 8 chunks that DuckDB sums up fetches at most a sixth of the file."""
+    """C6: one of 8 chunks that DuckDB sums up fetches at most a sixth of the file, and its footer once."""
     path = write_large("large")
     chunk = f"{mount}/large.parquet@chunks@8@parquet/chunk-3.parquet"
     found = duckdb.execute("select count(*), sum(h) from read_parquet(?)", [chunk]).fetchall()[0]
@@ -179,7 +179,9 @@ def check_fetched():
     with open(log) as file:
         ranges = re.findall(r"read \S+/large\.parquet (\d+)\.\.<(\d+)", file.read())
     fetched = sum(int(end) - int(start) for start, end in ranges)
-    assert 0 < fetched <= os.path.getsize(path) / 6, (fetched, os.path.getsize(path))
+    size = os.path.getsize(path)
+    assert 0 < fetched <= size / 6, (fetched, size)
+    assert sum(int(end) == size for _, end in ranges) == 1, "the footer is read once"
 
 
 write_shapes()
