@@ -5,7 +5,7 @@ SWIFT ?= swift
 STRICT = --explicit-target-dependency-import-check error -Xswiftc -warnings-as-errors
 RELEASE = -c release --static-swift-stdlib
 
-.PHONY: all deps deps-test deps-bench deps-examples build release lint test demo examples bench install uninstall clean
+.PHONY: all deps deps-test deps-bench deps-examples build release lint test fuzz demo examples bench install uninstall clean
 
 all: build
 
@@ -34,6 +34,9 @@ lint:
 
 test: deps-test
 	.ci/test
+
+fuzz: deps ## Makes up input for all formats: each for SECONDS, or those of TARGETS.
+	Tests/Fuzzing/fuzz $(or $(SECONDS),60) $(TARGETS)
 
 demo: release
 	.ci/demo

@@ -141,7 +141,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ObjfsRunnerTests",
-            dependencies: ["ObjfsRunner", "Storage", "Bytes", "Processes", "ObjfsTesting", "objfs"]
+            dependencies: ["ObjfsRunner", "Storage", "Records", "Bytes", "Processes", "ObjfsTesting", "objfs"]
         ),
         .testTarget(
             name: "ObjfsClusterTests",

@@ -2,6 +2,8 @@
 
 import os
 import random
+import re
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -12,7 +14,7 @@ import compressed
 import jobs
 import world
 from measuring import ROUNDS, Contender, compare, drop_caches, peak_memory
-from world import GIB, OBJFS
+from world import GIB, MIB, OBJFS
 
 RCLONE_TUNED = ["--vfs-read-chunk-streams", "4", "--vfs-read-chunk-size", "8M", "--no-checksum", "--buffer-size", "0"]
 
@@ -156,6 +158,47 @@ def csv_scan():
         Contender("objfs chunks", scan % ""),
         Contender("wc -l", f"taskset -c 0 wc -l {file} > {directory}/lines"),
     ], {"wc -l": "2"})
+
+
+def parquet_chunk():
+    """one of 8 chunks of 200 MiB of Parquet that DuckDB sums up, against the whole (wanted: 1/6 of the bytes)"""
+    directory, log = world.folder("parquet"), os.path.join(world.work, "parquet-requests")
+    path = os.path.join(directory, "table.parquet")
+    rows = "select range i, hash(range) h, 'text ' || (range % 1000003) t from range(11000000)"
+    subprocess.run(_duckdb(f"copy ({rows}) to '{path}' (row_group_size 122880)"), shell=True, check=True)
+    with open(log, "w") as file:
+        point, daemon = world.mount_objfs(f"file://{directory}", None, "-v", name="objfs-parquet", stderr=file)
+    fetched = {}
+
+    def command(name, file):
+        def forget():
+            drop_caches()
+            fetched[name] = _bytes_read(log)
+
+        sums = f"select count(*), sum(h), max(t) from read_parquet('{point}/{file}')"
+        return Contender(name, _duckdb(sums), daemon, forget)
+
+    contenders = [
+        command("one chunk", "table.parquet@chunks@8@parquet/chunk-3.parquet"), command("whole", "table.parquet"),
+    ]
+    compare(contenders)
+    for contender in contenders:
+        contender.run()
+        fetched[contender.name] = _bytes_read(log) - fetched[contender.name]
+    print(f"{fetched['one chunk'] / MIB:.1f} MiB of {os.path.getsize(path) / MIB:.1f} MiB were fetched for the chunk, "
+          f"{fetched['whole'] / MIB:.1f} MiB for the whole: {fetched['one chunk'] / fetched['whole']:.3f}")
+
+
+def _duckdb(query):
+    """A line of shell that has DuckDB answer a query."""
+    program = f"import duckdb; duckdb.connect().execute({query!r}).fetchall()"
+    return f"{os.path.join(world.TOOLS, 'python3')} -c {shlex.quote(program)}"
+
+
+def _bytes_read(log):
+    """How many bytes a mount with -v has read of its store so far."""
+    with open(log) as file:
+        return sum(int(end) - int(start) for start, end in re.findall(r"read \S+ (\d+)\.\.<(\d+)", file.read()))
 
 
 def run_tasks():
@@ -492,7 +535,8 @@ def copy_small():
 ROWS = {
     function.__name__: function
     for function in (
-        dd_signed, dd_nginx, far_away, random_reads, listings, run_local, csv_scan, run_tasks, starting, memory,
+        dd_signed, dd_nginx, far_away, random_reads, listings, run_local, csv_scan, parquet_chunk, run_tasks,
+        starting, memory,
         write_sequential, write_small, append, copy_tree, write_memory,
         exec_cat, exec_start, stat_storm, copy_large, copy_small,
         *jobs.ROWS,

@@ -149,7 +149,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("x.csv", "a,b\n", "csv"), ("x.CSV", "a", "csv"), ("x.txt", "a\n", "lines"), ("x", "", "lines"),
+        ("x.csv", "PAR1\u{15}", "parquet"), ("x.csv", "a,b\n", "csv"),
+        ("x.CSV", "a", "csv"), ("x.txt", "a\n", "lines"), ("x", "", "lines"),
         ("x.txt", "##fileformat=VCFv4.2\n", "vcf"), ("x", "@HD\tVN:1.6\n", "sam"), ("x", ">a\nACGT\n", "fasta"),
         ("x", "@a\nACGT\n+\nIIII\n", "fastq"), ("x", "@a b\nhello\n", "lines"), ("x", "> quoted\n> text\n", "lines"),
         ("a.fastq", "@a", "fastq"), ("a.fa", "", "fasta"), ("a.sam", "r\t0\n", "sam"), ("in.mbox", "From a\n", "mbox"),

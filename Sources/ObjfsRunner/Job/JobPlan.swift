@@ -236,7 +236,7 @@ private struct Table {
 
     private func piece(_ word: Substring, of source: Int) throws(StorageError) -> Piece {
         let (_, store, object) = sources[source]
-        let parts = word.split(separator: "=")
+        let parts = word.split(separator: "=", omittingEmptySubsequences: false)
         guard let first = parts.first, parts.count <= 2 else { throw .damagedJob }
         let range = try range(first, of: object)
         guard parts.count == 2 else { return Piece(store: store, object: object, range: range) }
