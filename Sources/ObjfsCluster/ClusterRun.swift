@@ -114,8 +114,9 @@ package final class ClusterRun: Sendable {
         } catch {
             throw Self.unreadable(error)
         }
-        // A worker that the cluster has not noticed to be lost is none.
-        let present = released.isEmpty ? alive : min(alive, live)
+        // A worker that the cluster has not noticed to be lost is none; of one that it does not know any more,
+        // and that was there a moment ago, it shows soon whether it is lost.
+        let present = released.isEmpty ? max(alive, live) : min(alive, live)
         let few = min(wanted, missing.count) - present
         guard few > 0, present == 0 || !released.isEmpty else { return 0 }
         try start(released.isEmpty ? few : min(few, released.count))

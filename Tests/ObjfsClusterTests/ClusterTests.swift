@@ -181,7 +181,8 @@ import Threads
         let folder = TemporaryFolder()
         folder.write("data", Array("a\nb\nc\nd\n".utf8))
         let script = "[ $OBJFS_TASK != 2 ] || kill -9 $PPID; cat"
-        let ended = try Self.objfs(folder.path, .slurm, ["--chunks", "4", "data", "--", "sh", "-c", script])
+        let ended = try Self.objfs(
+            folder.path, .slurm, ["--heartbeat", "0.5", "--chunks", "4", "data", "--", "sh", "-c", script])
         #expect(ended.status == 1)
         #expect(ended.standardOutput == "a\nb\nd\n")
         #expect(
