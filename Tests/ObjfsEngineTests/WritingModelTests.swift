@@ -126,7 +126,7 @@ private struct FileModel {
     private var content: [UInt8] = []
     private var handle: FileHandle
     /// The file that is open; the name may be that of another by now.
-    private var inode: Inode
+    private var inode: VFS.Inode
     /// What the bucket has; `nil` if nothing.
     private var stored: [UInt8]?
     private var isDirty = true
