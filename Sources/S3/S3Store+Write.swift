@@ -121,7 +121,7 @@ extension S3Store {
                         parts.count + 1, of: upload, from: source.key, sourceBucket, range: range,
                         ifVersion: source.etag))
             }
-            return try complete(upload, parts, condition: .always)
+            return try complete(upload, parts, condition: .always).carrying(attributes)
         } catch {
             try? abort(upload)
             throw error

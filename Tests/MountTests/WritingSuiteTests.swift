@@ -81,8 +81,8 @@ import Threads
     }
 
     @Test(arguments: [
-        "fsync", "fdatasync", "o_sync", "dup", "inherited", "redirected", "mapped", "synced", "killed", "left_open",
-        "renamed", "truncated", "too_long", "too_large",
+        "fsync", "fdatasync", "o_sync", "dup", "inherited", "redirected", "kept", "mapped", "synced", "killed",
+        "left_open", "renamed", "truncated", "too_long", "too_large",
     ])
     func `W1: what a program was told is safe is in the bucket, for whoever looks`(way: String) throws {
         let bucket = try Bucket("acknowledged-\(way.replacing("_", with: "-"))")

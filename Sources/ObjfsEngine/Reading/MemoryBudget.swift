@@ -24,6 +24,8 @@ package final class MemoryBudget: Sendable {
         var free: [Int: [UnsafeMutableRawBufferPointer]] = [:]
         var holders: [ObjectIdentifier: Weak] = [:]
         var streams = 0
+        /// How many files are open for writing.
+        var writers = 0
         var balanced: ContinuousClock.Instant = .now
     }
 
@@ -84,7 +86,7 @@ extension MemoryBudget {
         let size = memory.count
         let keeps = state.update { state in
             state.used -= size
-            guard size >= Self.pooledFrom, !state.holders.isEmpty, state.used + state.pooled + size <= limit else {
+            guard size >= Self.pooledFrom, state.isInUse, state.used + state.pooled + size <= limit else {
                 return false
             }
             state.pooled += size
@@ -114,6 +116,19 @@ extension MemoryBudget {
 }
 
 extension MemoryBudget.State {
+    /// Whether anybody will soon need memory again.
+    fileprivate var isInUse: Bool { !holders.isEmpty || writers > 0 }
+
+    /// Takes out all that is kept for later, if nobody needs it.
+    fileprivate mutating func takeUnused() -> [UnsafeMutableRawBufferPointer] {
+        guard !isInUse else { return [] }
+        defer {
+            free = [:]
+            pooled = 0
+        }
+        return free.values.flatMap(\.self)
+    }
+
     /// Reserves memory: whether there is enough, a kept buffer of that size, and kept ones that must go for it.
     fileprivate mutating func reserve(
         _ size: Int, of limit: Int, total: Int
@@ -146,12 +161,16 @@ extension MemoryBudget {
     func leave(_ holder: some Holder) {
         let surplus = state.withLock { state in
             state.holders[ObjectIdentifier(holder)] = nil
-            guard state.holders.isEmpty else { return [UnsafeMutableRawBufferPointer]() }
-            defer {
-                state.free = [:]
-                state.pooled = 0
-            }
-            return state.free.values.flatMap(\.self)
+            return state.takeUnused()
+        }
+        for memory in surplus { unmap(memory) }
+    }
+
+    /// Counts one more, or one less, of those who write; when nobody is left, no memory is kept for later.
+    func countWriter(_ change: Int) {
+        let surplus = state.withLock { state in
+            state.writers += change
+            return state.takeUnused()
         }
         for memory in surplus { unmap(memory) }
     }

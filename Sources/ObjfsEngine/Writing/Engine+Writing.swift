@@ -81,6 +81,7 @@ extension Engine {
 
     private func openedForWriting(_ file: LiveFile, _ flags: OpenFlags) -> OpenedFile {
         file.state.update { $0.writers += 1 }
+        budget.countWriter(1)
         // A file that is only written needs no pages in the kernel's cache; those that others have are dropped.
         let isDirect = !flags.contains(.reading) && !flags.contains(.synchronous)
         return opened(OpenFile(file.inode, flags.union(.writing)), isDirect: isDirect)
@@ -184,6 +185,12 @@ extension Engine {
 
     package func flush(_ handle: FileHandle, by caller: Caller) throws(Errno) {
         guard let open = files[handle], open.mayWrite, case .file(let file) = inodes[open.inode] else { return }
+        // Who makes the file another descriptor's, and closes this one, has not written yet: the old object stays.
+        if let draft = file.state.withLock({ $0.draft }), draft.isUntouched,
+            options.holdsAnother?(caller.process, open.inode.rawValue) == true
+        {
+            return
+        }
         try commit(file, "close", by: caller)
     }
 
@@ -194,6 +201,7 @@ extension Engine {
 
     /// Ends what an open file wrote; what `close` could not store is given up, and kept in the journal.
     func releaseWriter(_ open: OpenFile) {
+        defer { budget.countWriter(-1) }
         guard case .file(let file) = inodes[open.inode] else { return }
         var failure: Errno?
         do throws(Errno) {
