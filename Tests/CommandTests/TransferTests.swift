@@ -260,11 +260,17 @@ import Transport
         folder.makeFolder("t")
         let server = server(Self.random(size), etag: String(repeating: "0", count: 32)) { _ in nil }
         defer { server.stop() }
-        for more in [[], ["--resume"]] {
+        // What came in one go is always checked; one that is moved is, however large.
+        let verifying = size > 8 << 20 ? ["--verify"] : []
+        for more in [verifying, verifying + ["--resume"]] {
             let failed = try download(server, more, in: folder)
             #expect(failed.status == 3 && failed.standardError.contains("has not the MD5"), "\(failed.standardError)")
             #expect(TemporaryFolder.names(in: folder.path + "/t").isEmpty)
         }
+        let moved = try Program.objfs(
+            ["mv", "--no-sign-request", "--endpoint-url", server.url, "s3://b/k", "t/k"], folder: folder.path)
+        #expect(moved.status == 3 && moved.standardError.contains("has not the MD5"), "\(moved.standardError)")
+        #expect(!server.requests.contains { $0.method == "DELETE" })
     }
 
     private enum Broken {

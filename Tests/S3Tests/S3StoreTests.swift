@@ -101,6 +101,44 @@ import Transport
     }
 }
 
+@Suite struct DeletingTests {
+    private func store(_ server: LoopbackServer) throws -> RetryingStore {
+        let service = S3Service(
+            endpoint: try #require(S3Endpoint(url: server.url)), region: "us-east-1",
+            credentials: FixedCredentials(Credentials(accessKey: "a", secretKey: "s")), transport: CurlTransport())
+        return RetryingStore(S3Store(service, bucket: "b"))
+    }
+
+    @Test func `of many that are deleted, those are tried again that may go later, and no others`() throws {
+        let server = LoopbackServer { request in
+            let isFirst = request.body.count > 0 && String(decoding: request.body, as: UTF8.self).contains("one")
+            let errors = [("two", "InternalError"), ("three", "SlowDown"), ("four", "AccessDenied")].map {
+                "<Error><Key>\($0.0)</Key><Code>\($0.1)</Code></Error>"
+            }
+            let document = "<DeleteResult>\(isFirst ? errors.joined() : "")</DeleteResult>"
+            return .bytes(LoopbackServer.response("200 OK", [:], Array(document.utf8)))
+        }
+        defer { server.stop() }
+        let undeleted = try store(server).delete(["one", "two", "three", "four"])
+        #expect(undeleted.map(\.key) == ["four"] && undeleted.first?.error.code == .accessDenied)
+        let asked = server.requests.map { String(decoding: $0.body, as: UTF8.self) }
+        #expect(asked.count == 2 && asked[1].contains("two") && asked[1].contains("three"), "\(asked)")
+        #expect(!asked[1].contains("one") && !asked[1].contains("four"), "\(asked)")
+    }
+
+    @Test func `a service that deletes no batches is asked for each, and is not asked twice whether it does`() throws {
+        let server = LoopbackServer { request in
+            let status = request.method == "POST" ? "405 Method Not Allowed" : "204 No Content"
+            let refusal = request.method == "POST" ? "<Error><Code>MethodNotAllowed</Code></Error>" : ""
+            return .bytes(LoopbackServer.response(status, [:], Array(refusal.utf8)))
+        }
+        defer { server.stop() }
+        let store = try store(server)
+        for _ in 0..<2 { #expect(try store.delete(["one", "two"]).isEmpty) }
+        #expect(server.requests.map(\.method) == ["POST", "DELETE", "DELETE", "DELETE", "DELETE"])
+    }
+}
+
 @Suite struct RegionTests {
     @Test func `a bucket in another region is asked for there, and no third place`() throws {
         let server = LoopbackServer { request in

@@ -57,6 +57,15 @@ check 'what was not stored is told, whatever the program made of it' eval '
 check 'what was lost may be recovered' eval '"$objfs" recover | grep -q "doomed/lost"'
 check 'and is not told to the next' eval 'run cat "$b/one" 2>&1 | same one'
 
+check 'a daemon that was killed is told of' eval '
+    status 4 run sh -c "
+        kill -9 \$(pgrep -f -- --exec-root=\$OBJFS_ROOT)
+        while mountpoint -q \$OBJFS_ROOT/s3; do sleep 0.05; done
+        mkdir s3://$bucket && echo x > s3://$bucket/astray" > killed.log 2>&1
+    grep "the daemon ended while the program ran" killed.log
+    aside=$(sed -n "s/.*since is in //p" killed.log) && [ "$(cat "$aside/$bucket/astray")" = x ]'
+check 'and another one takes its place' eval 'run cat "$b/one" 2>&1 | same one'
+
 check 'without credentials: EACCES, and where they were looked for' eval '
     status 1 env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY "$objfs" exec -- cat "$b/one" 2>&1 | tee none.log | grep -q "Permission denied"
     [ "$(grep -c "^objfs: exec: " none.log)" = 1 ] && grep "^objfs: exec: " none.log | grep "environment"'

@@ -1,8 +1,12 @@
-# Two users of objfs exec, neither of whom sees the other's: bash exec-users.sh OBJFS BUCKET; as root.
+# Two users of objfs exec, neither of whom sees the other's: bash exec-users.sh OBJFS BUCKET SCRATCH; as root, or by sudo.
 # Prints "ok NAME" or "FAILED NAME" for each.
 set -u
 # A namespace of its own, in which every user may mount, whatever the machine says of that.
-[ "${3:-}" = inside ] || exec unshare -m bash "$0" "$1" "$2" inside
+if [ "${3:-}" != inside ]; then
+    as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo -n "--preserve-env=PATH,$(compgen -e AWS_ | paste -sd,)")
+    exec "${as_root[@]}" unshare -m bash "$0" "$1" "$2" inside
+fi
 scratch=$(mktemp -d /tmp/objfs-users-XXXXXX)
 trap 'cd /; umount /dev/fuse; rm -rf "$scratch"' EXIT
 chmod 755 "$scratch"
@@ -41,4 +45,5 @@ check 'nor one that another user prepared' eval '
     as nobody env XDG_RUNTIME_DIR="$scratch/shared" "$objfs" exec -- cat "$b/nobody" 2>&1 | grep "not a folder that only this user can enter"'
 check 'who is not root has a view of his own too' eval '
     as games "$objfs" exec -- busybox sh -c "cat s3:/$bucket/nobody" | same x && [ -z "$(ls -A games/work)" ]'
+check 'a setuid child runs as ever' eval 'as nobody "$objfs" exec -- sh -c "fusermount3 -V" 2>&1 | same "$(fusermount3 -V)"'
 for user in nobody games; do check "$user ends his" as "$user" "$objfs" exec --stop; done

@@ -51,6 +51,7 @@ chmod +x "$1/script" && [ "$("$1/script" "$1/x")" = "ran $1/x" ]
 test -e "$1/both" && ! test -e "$1/none" && test -s "$1/both" && test -d "$1/tree"
 END
 check 'a shell: cd, globs, scripts, <>' run bash ways.sh $b
+check 'a program that is an object' eval 'run $b/script a | same "ran a"'
 check 'find -exec' eval 'run find $b/tree -name b -exec cat {} + | same two'
 check 'xargs' eval 'echo $b/tree/c | run xargs cat | same uno'
 check 'tar x' eval 'mkdir x && run tar xf $b/x.tar -C x && diff -r x/tree tree && run tar xf $b/x.tar -C $b/tree && run cat $b/tree/tree/a | same one && rm -r x'
@@ -64,6 +65,17 @@ check 'rm -r' run rm -r $b/tree
 check 'removed' status 2 run ls $b/tree
 check 'status' status 7 run sh -c 'exit 7'
 check 'signal' status 143 run sh -c 'kill -TERM $$'
+cat > trap.sh << 'END'
+trap 'echo caught; exit 5' TERM USR1
+echo ready > ready
+while :; do sleep 0.05; done
+END
+check 'signals are passed on' eval '
+    "$objfs" exec -- bash trap.sh > caught & process=$!
+    for i in $(seq 600); do [ -e ready ] && break; sleep 0.05; done
+    kill -USR1 $process; status 5 wait $process && cat caught | same caught && rm ready caught trap.sh'
+check 'the terminal is the program'\''s' eval 'script -qec "\"$objfs\" exec -- sh -c \"test -t 0 && test -t 1 && exit 9\"" /dev/null; [ $? = 9 ]'
+check 'Ctrl-C' eval 'script -qec "\"$objfs\" exec -- sh -c \"trap \\\"exit 11\\\" INT; kill -INT 0; sleep 9\"" /dev/null; [ $? = 11 ]'
 check 'no such program' status 127 run no-such-program
 check 'not executable' status 126 run ./numbers
 check 'nothing is left here' eval '[ "$(ls -A | tr "\n" " ")" = "numbers out.log tree ways.sh " ]'

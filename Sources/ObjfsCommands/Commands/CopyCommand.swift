@@ -59,7 +59,7 @@ extension TransferSession {
             do throws(StorageError) {
                 let place = try Location.find(target, factory)
                 let from = try Location.find(source, factory)
-                let transfer = try transfer(from, place)
+                let transfer = try transfer(from, place, factory, isMove: isMove)
                 let plan = CopyPlan(source: from, target: place, isFolder: isFolder, isRecursive: isRecursive)
                 let several = try plan.each { item in
                     copy(item, transfer, name: from.name(item.object.key)) { () throws(StorageError) in

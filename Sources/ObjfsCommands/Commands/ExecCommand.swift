@@ -82,11 +82,11 @@ struct ExecCommand: ParsableCommand {
             Messages.warn("hint: objfs recover lists what was written; \(root.log) tells more")
             throw ExitStatusError(status: .notUploaded)
         }
-        var status = stat()
-        guard stat(root.point, &status) != 0 else { return }
+        guard !ShimDaemon.answers(root) else { return }
+        let aside = try ShimDaemon.putAside(root).map { "; what was written since is in \($0)" } ?? ""
         throw Failure(
             .notUploaded, "exec: \(root.point): the daemon ended while the program ran",
-            hint: "objfs recover lists what was written and not stored")
+            hint: "objfs recover lists what was written and not stored" + aside)
     }
 
     /// Ends this process as the program ended: with its status, or by its signal.

@@ -32,22 +32,30 @@ struct RemoveCommand: ParsableCommand {
     func run() throws {
         let factory = stores.factory
         let output = LineWriter()
-        var left = 0
+        var all = Outcome()
         let failed = Attempts.count(urls, "rm") { url throws(StorageError) in
             let location = try Location.find(url, factory)
             do throws(StorageError) {
-                left += try remove(location, url, output)
+                let outcome = try remove(location, url, output)
+                all.deleted += outcome.deleted
+                all.left += outcome.left
             } catch {
                 guard force, error.code == .notFound else { throw error }
             }
         }
         output.flush()
-        guard left == 0 else { throw ExitStatusError(status: .failure) }
+        guard all.left == 0 else { throw ExitStatusError(status: all.deleted > 0 ? .failure : .impossible) }
         try Attempts.end(failed, of: urls.count)
     }
 
-    /// Deletes what a URL names; returns how many of them are still there, each of which was told.
-    private func remove(_ location: Location, _ url: String, _ output: LineWriter) throws(StorageError) -> Int {
+    /// How many objects were deleted, and how many are still there, each of which was told.
+    private struct Outcome {
+        var deleted = 0
+        var left = 0
+    }
+
+    /// Deletes what a URL names.
+    private func remove(_ location: Location, _ url: String, _ output: LineWriter) throws(StorageError) -> Outcome {
         let hasName = !location.key.isEmpty && !location.key.hasSuffix("/")
         let isOne = hasName ? try Selection.find(location) != nil : false
         let isPattern = KeyGlob.isPattern(location.key)
@@ -59,22 +67,22 @@ struct RemoveCommand: ParsableCommand {
             keys.append(info.key)
             return true
         }
-        guard isOne || confirms(keys.count, url) else { return 0 }
+        guard isOne || confirms(keys.count, url) else { return Outcome() }
         guard !dryRun else {
             for name in keys.map(location.name) {
                 output.line(json ? JSONText.object([("action", .string("delete")), ("name", .string(name))]) : name)
             }
-            return 0
+            return Outcome()
         }
         guard keys.count > 1 else {
             for key in keys { try location.store.delete(key) }
             if recursive, !isOne, !isPattern { try Self.removeMarkers(location) }
-            return 0
+            return Outcome(deleted: keys.count)
         }
         let undeleted = try Self.delete(keys, location.store)
         for one in undeleted { Messages.write(Failure("rm", location.name(one.key), one.error)) }
         if undeleted.isEmpty, recursive, !isPattern { try Self.removeMarkers(location) }
-        return undeleted.count
+        return Outcome(deleted: keys.count - undeleted.count, left: undeleted.count)
     }
 
     /// How many keys are deleted by one call, and how many calls are made at a time.

@@ -45,7 +45,7 @@ struct SyncCommand: ParsableCommand {
                 throw StorageError(.invalid, "source and target are inside each other")
             }
             try SyncRun(
-                from: from, to: to, session: session, transfer: session.transfer(from, to), deletes: delete,
+                from: from, to: to, session: session, transfer: session.transfer(from, to, factory), deletes: delete,
                 byDigest: checksum, plan: dryRun ? SyncPlan(isJSON: json) : nil
             ).run()
         } catch {

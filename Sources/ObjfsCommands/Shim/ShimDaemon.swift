@@ -33,9 +33,21 @@ struct ShimDaemon {
     }
 
     /// Whether buckets are mounted there: a mount is another device than the folder that it is in.
-    private static func answers(_ root: ShimRoot) -> Bool {
+    static func answers(_ root: ShimRoot) -> Bool {
         var (outside, inside) = (stat(), stat())
         return stat(root.path, &outside) == 0 && stat(root.point, &inside) == 0 && outside.st_dev != inside.st_dev
+    }
+
+    /// Puts aside what programs wrote where a mount had been; returns where it is now, `nil` if there is nothing.
+    ///
+    /// A daemon that was killed is unmounted by its helper, and then its mount is a folder like any other.
+    static func putAside(_ root: ShimRoot) throws -> String? {
+        let lock = try root.take(.starting, LOCK_EX)
+        defer { if let lock { close(lock) } }
+        // A folder that is empty goes; one that is mounted on, or that holds something, does not.
+        guard !answers(root), rmdir(root.point) != 0, errno == ENOTEMPTY else { return nil }
+        let aside = "\(root.path)/unstored-\(getpid())"
+        return rename(root.point, aside) == 0 ? aside : nil
     }
 
     private func mount(_ root: ShimRoot) throws {

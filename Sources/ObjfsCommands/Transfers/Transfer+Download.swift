@@ -57,7 +57,7 @@ extension Transfer {
     private func fetchParts(_ object: ObjectInfo, _ draft: DirectoryDraft) throws(StorageError) -> ObjectInfo {
         let indices = Self.indices(of: object.size)
         let told = Mutex<ObjectInfo?>(nil)
-        let digest = object.etag.md5.map { _ in FileDigest(draft, size: object.size) }
+        let digest = verifies ? object.etag.md5.map { _ in FileDigest(draft, size: object.size) } : nil
         for index in indices where draft.finished.contains(index) { try digest?.add(index) }
         try team.each(indices.filter { !draft.finished.contains($0) }) { index throws(StorageError) in
             let info = try fetch(Self.range(index, of: object.size), of: object, draft)
@@ -92,47 +92,62 @@ extension Transfer {
 }
 
 /// The MD5 of a file whose parts arrive in any order: each part is added as soon as all before it are there.
+///
+/// One thread at a time adds; the others go on fetching.
 private final class FileDigest: Sendable {
-    private struct State: ~Copyable {
+    fileprivate struct State {
         var arrived: Set<Int> = []
         var next = 0
-        var digest: RunningMD5? = RunningMD5()
+        var isBeingAdded = false
     }
 
     private let draft: DirectoryDraft
     private let size: Int64
     private let state = Mutex(State())
+    private let digest = Mutex<RunningMD5?>(RunningMD5())
 
     init(_ draft: DirectoryDraft, size: Int64) {
         self.draft = draft
         self.size = size
     }
 
-    /// Adds a part, and those after it that have waited for it.
+    /// Adds a part, and those after it that have waited for it, unless another thread is about it.
     func add(_ index: Int) throws(StorageError) {
-        let failure = state.withLock { state -> StorageError? in
-            state.arrived.insert(index)
-            while state.arrived.remove(state.next) != nil {
-                do throws(StorageError) { try addNext(&state) } catch { return error }
+        state.withLock { _ = $0.arrived.insert(index) }
+        while let next = state.withLock({ $0.begin() }) {
+            let failure = digest.withLock { digest -> StorageError? in
+                do throws(StorageError) { try add(Transfer.range(next, of: size), to: &digest) } catch { return error }
+                return nil
             }
-            return nil
+            if let failure { throw failure }
+            state.withLock { state in
+                state.isBeingAdded = false
+                state.next += 1
+            }
         }
-        if let failure { throw failure }
     }
 
-    private func addNext(_ state: inout State) throws(StorageError) {
-        let range = Transfer.range(state.next, of: size)
+    private func add(_ range: Range<Int64>, to digest: inout RunningMD5?) throws(StorageError) {
         let buffer = Buffer(count: 256 << 10)
         var offset = range.lowerBound
         while offset < range.upperBound {
             let wanted = Int(min(Int64(buffer.count), range.upperBound - offset))
             let count = try draft.read(UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<wanted]), at: offset)
             guard count > 0 else { throw Transfer.wrongSize }
-            state.digest?.add(UnsafeRawBufferPointer(rebasing: buffer.memory[..<count]))
+            digest?.add(UnsafeRawBufferPointer(rebasing: buffer.memory[..<count]))
             offset += Int64(count)
         }
-        state.next += 1
     }
 
-    func finish() -> [UInt8] { state.withLock { $0.digest.take()?.finish() ?? [] } }
+    /// The digest, when all parts were added.
+    func finish() -> [UInt8] { digest.withLock { $0.take()?.finish() ?? [] } }
+}
+
+extension FileDigest.State {
+    /// The part that comes next, if it is there and nobody adds it.
+    fileprivate mutating func begin() -> Int? {
+        guard !isBeingAdded, arrived.remove(next) != nil else { return nil }
+        isBeingAdded = true
+        return next
+    }
 }

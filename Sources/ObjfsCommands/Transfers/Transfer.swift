@@ -26,6 +26,8 @@ struct Transfer: Sendable {
     let keeping: Keeping
     /// Whether what an earlier attempt has brought is gone on with.
     let resumes: Bool
+    /// Whether a large object that comes down is checked by its MD5, which takes longer than to fetch it.
+    let verifies: Bool
     let team: TransferTeam
     let report: TransferReport
     let leftovers: Leftovers

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ObjfsConfiguration
+import S3
 import Storage
 
 /// The options of the commands that copy.
@@ -10,6 +11,9 @@ struct TransferArguments: ParsableArguments {
     @Flag(help: "Keep what was copied of a large object when it fails, and go on with what was kept")
     var resume = false
 
+    @Flag(help: "Check large objects that come down by their MD5 too, where the store tells it")
+    var verify = false
+
     @Flag(name: [.customShort("q"), .long], help: "Show no progress and no summary")
     var quiet = false
 }
@@ -19,6 +23,7 @@ struct TransferSession {
     let report: TransferReport
     private let keeping: Transfer.Keeping
     private let resumes: Bool
+    private let verifies: Bool
     private let team = TransferTeam()
     private let leftovers = Leftovers()
 
@@ -26,15 +31,29 @@ struct TransferSession {
         report = TransferReport(command, isQuiet: arguments.quiet)
         self.keeping = arguments.preserve ? .all : keeping ?? .content
         resumes = arguments.resume
+        verifies = arguments.verify
         leftovers.watch()
     }
 
     /// A way from one place to another.
-    func transfer(_ source: Location, _ target: Location) throws(StorageError) -> Transfer {
-        Transfer(
+    ///
+    /// - Parameter isMove: Whether the source is deleted afterwards; what comes down is checked all the more then.
+    func transfer(
+        _ source: Location, _ target: Location, _ stores: StoreFactory, isMove: Bool = false
+    ) throws(StorageError) -> Transfer {
+        let isProtected = try isProtected(source, stores)
+        return Transfer(
             source: source.store, target: target.store, sourceFolder: source.isLocal ? try source.localFolder() : nil,
             drafts: target.isLocal ? DirectoryDrafts(try target.localFolder()) : nil, keeping: keeping,
-            resumes: resumes, team: team, report: report, leftovers: leftovers)
+            resumes: resumes, verifies: verifies || isMove || !isProtected, team: team, report: report,
+            leftovers: leftovers)
+    }
+
+    /// Whether nothing can change what comes from a place on its way: TLS sees to that, and this machine.
+    private func isProtected(_ source: Location, _ stores: StoreFactory) throws(StorageError) -> Bool {
+        guard !source.isLocal else { return true }
+        let endpoint = try stores.service().endpoint
+        return endpoint.scheme == "https" || endpoint.isLoopback
     }
 
     /// Copies one object when its turn comes.
