@@ -1,5 +1,6 @@
 import Bytes
 import Chunks
+import Decompression
 import Records
 import Storage
 import Threads
