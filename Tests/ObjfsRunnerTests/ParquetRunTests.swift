@@ -87,9 +87,14 @@ import Testing
         let plan = Plan(tasks)
         let text = JobPlan(JobPlan.Head(id: "j", folder: "/", arguments: [], plan), plan).text
         #expect(text.split(separator: "\n").count { $0.contains("literal") } == 2)
-        let read = try JobPlan(Array(text.utf8)) { (_) throws(StorageError) in store }
+        let read = try self.plan(text, in: store)
         #expect(read.plan.tasks.map { $0.pieces.map(\.content) } == contents.map { [$0] })
         let damaged = text.replacing("#1", with: "#2")
-        #expect(throws: StorageError.self) { try JobPlan(Array(damaged.utf8)) { (_) throws(StorageError) in store } }
+        #expect(throws: StorageError.self) { try self.plan(damaged, in: store) }
+    }
+
+    private func plan(_ text: String, in store: InMemoryStore) throws -> JobPlan {
+        try JobPlan(
+            Array(text.utf8), { (_) throws(StorageError) in store }, index: { (_, _) throws(StorageError) in nil })
     }
 }
