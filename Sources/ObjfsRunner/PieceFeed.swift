@@ -101,19 +101,31 @@ struct PieceFeed: Sendable {
     private func readAhead(
         _ piece: Piece, _ range: Range<Int64>, to writer: inout InputWriter
     ) throws(Failure) {
-        var parts: [FetchedPart] = []
+        var parts: [Pending<Result<[UInt8], StorageError>>] = []
         var offset = range.lowerBound
         while offset < range.upperBound || !parts.isEmpty {
             while offset < range.upperBound, parts.count < Self.partsAhead {
                 let end = min(offset + Self.partSize, range.upperBound)
                 meter.addRequest()
-                parts.append(FetchedPart(piece, offset..<end, pool))
+                parts.append(Self.fetch(piece, offset..<end, pool))
                 offset = end
             }
             let part = parts.removeFirst()
             let bytes: [UInt8]
-            do throws(StorageError) { bytes = try part.wait() } catch { throw Failure.store(error) }
+            do throws(StorageError) { bytes = try part.value.get() } catch { throw Failure.store(error) }
             if let failure = bytes.withUnsafeBytes({ writer.write($0) }) { throw Failure(failure) }
+        }
+    }
+
+    private static func fetch(
+        _ piece: Piece, _ range: Range<Int64>, _ pool: WorkerPool
+    ) -> Pending<Result<[UInt8], StorageError>> {
+        Pending(pool) {
+            Result { () throws(StorageError) in
+                let bytes = try piece.store.read(piece.object.key, range: range, ifVersion: piece.object.etag)
+                guard bytes.count == range.count else { throw StorageError(.corrupted, "the object ended too early") }
+                return bytes
+            }
         }
     }
 }
@@ -142,22 +154,4 @@ final class InputMeter: Sendable {
     func refuseChange() throws(StorageError) {
         for object in objects.withLock({ $0 }) { try object.refuseChange() }
     }
-}
-
-/// Some bytes that a thread of a pool reads.
-private final class FetchedPart: Sendable {
-    private let result = Monitor<Result<[UInt8], StorageError>?>(nil)
-
-    init(_ piece: Piece, _ range: Range<Int64>, _ pool: WorkerPool) {
-        pool.submit { [result] in
-            let bytes = Result { () throws(StorageError) in
-                let bytes = try piece.store.read(piece.object.key, range: range, ifVersion: piece.object.etag)
-                guard bytes.count == range.count else { throw StorageError(.corrupted, "the object ended too early") }
-                return bytes
-            }
-            result.update { $0 = bytes }
-        }
-    }
-
-    func wait() throws(StorageError) -> [UInt8] { try result.wait { $0 }.get() }
 }

@@ -43,20 +43,6 @@ extension S3Store {
         }
     }
 
-    /// Deletes with a request for each.
-    private func deleteEach(_ keys: [ObjectKey]) throws(StorageError) -> [Undeleted] {
-        var undeleted: [Undeleted] = []
-        for key in keys {
-            do throws(StorageError) {
-                try delete(key)
-            } catch {
-                guard error.code != .noSuchBucket, error.code != .credentials else { throw error }
-                undeleted.append(Undeleted(key: key, error: error))
-            }
-        }
-        return undeleted
-    }
-
     /// A `Delete` document; the answer to it names only those that are still there.
     private static func document(_ keys: [ObjectKey]) -> String {
         var text = "<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Quiet>true</Quiet>"

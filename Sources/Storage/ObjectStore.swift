@@ -199,7 +199,13 @@ package protocol OpenObject: AnyObject, Sendable {
 extension ObjectStore {
     package var sinkMayBlock: Bool { false }
 
-    package func delete(_ keys: [ObjectKey]) throws(StorageError) -> [Undeleted] {
+    package func delete(_ keys: [ObjectKey]) throws(StorageError) -> [Undeleted] { try deleteEach(keys) }
+
+    /// Deletes objects one by one.
+    ///
+    /// - Returns: Those that could not be deleted.
+    /// - Throws: What would be the same for all.
+    package func deleteEach(_ keys: [ObjectKey]) throws(StorageError) -> [Undeleted] {
         var undeleted: [Undeleted] = []
         for key in keys {
             do throws(StorageError) {

@@ -76,6 +76,13 @@ def text(path, size):
     return path
 
 
+def bucket_of_one_gib():
+    """A folder of buckets, with one object of 1 GiB of text in one of them."""
+    directory = folder("data", "bucket")
+    text(os.path.join(directory, "big"), GIB)
+    return os.path.dirname(directory)
+
+
 KEYS = ("ACCESS", "SECRET")
 
 
