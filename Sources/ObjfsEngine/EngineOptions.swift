@@ -27,8 +27,6 @@ package struct EngineOptions: Sendable {
     package var permissions = PermissionsPolicy.persist
     /// Is told of files that could not be stored, besides the program that closed them.
     package var reportsStoring: (@Sendable (StoringReport) -> Void)?
-    /// Whether a process has another descriptor for a file than the one that it closes, which may write it.
-    package var holdsAnother: (@Sendable (_ process: Int32, _ inode: UInt64) -> Bool)?
 
     package init(owner: UInt32, group: UInt32) {
         self.owner = owner

@@ -81,7 +81,7 @@ import Threads
     }
 
     @Test(arguments: [
-        "fsync", "fdatasync", "o_sync", "dup", "inherited", "redirected", "kept", "mapped", "synced", "killed",
+        "fsync", "fdatasync", "o_sync", "dup", "inherited", "redirected", "mapped", "synced", "killed",
         "left_open", "renamed", "truncated", "too_long", "too_large",
     ])
     func `W1: what a program was told is safe is in the bucket, for whoever looks`(way: String) throws {

@@ -107,22 +107,6 @@ import VFS
         #expect(files.stored("a")?.count == 1000)
     }
 
-    @Test func `W5: what a shell empties for a command stays until the command has written`() throws {
-        let files = try WritableStore(["a": "old"], options: { $0.holdsAnother = { process, _ in process == 7 } })
-        let shell = Caller(user: 0, group: 0, umask: 0, process: 7)
-        let handle = try files.open("a", [.writing, .truncating])
-        try files.engine.flush(handle, by: shell)
-        #expect(files.stored("a") == "old")
-        try files.write(handle, "new")
-        try files.engine.flush(handle, by: shell)
-        #expect(files.stored("a") == "new")
-        files.engine.release(handle)
-        let empty = try files.open("a", [.writing, .truncating])
-        try files.engine.flush(empty, by: shell)
-        try files.close(empty)
-        #expect(files.stored("a") == "")
-    }
-
     @Test func `W6: who writes learns that the object has changed`() throws {
         let files = try WritableStore(["a": "old"])
         let handle = try files.open("a")

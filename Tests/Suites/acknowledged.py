@@ -107,23 +107,6 @@ def redirected():
     see(b"one\ntwo\nthree\n", "after the shell has ended")
 
 
-def kept():
-    """What a shell's `> file` empties is in the bucket as it was until the command has written."""
-    client.put_object(Bucket=BUCKET, Key=WAY, Body=b"old")
-    folder = os.environ["XDG_STATE_HOME"]
-    wait = f"touch {folder}/started; until [ -e {folder}/go ]; do sleep 0.02; done"
-    shell = subprocess.Popen(["sh", "-c", f"({wait}; /bin/echo new) > '{path}'"])
-    while not os.path.exists(f"{folder}/started"):
-        time.sleep(0.02)
-    time.sleep(0.2)
-    see(b"old", "while the command has written nothing")
-    open(f"{folder}/go", "w").close()
-    assert shell.wait() == 0
-    see(b"new\n", "after the command has ended")
-    subprocess.run(["sh", "-c", f": > '{path}'"], check=True)
-    see(b"", "after a command that writes nothing")
-
-
 def mapped():
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR)
     os.ftruncate(descriptor, 8192)

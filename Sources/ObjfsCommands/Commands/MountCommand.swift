@@ -189,7 +189,6 @@ struct MountCommand: ParsableCommand {
         let source = try engineSource()
         var options = options
         if !readOnly { options.journal = try openJournal() }
-        options.holdsAnother = { OpenDescriptors.hasWriter(process: $0, inode: $1) }
         if let execRoot {
             let failures = FailureLog(root: execRoot)
             options.reportsStoring = { failures.add($0) }

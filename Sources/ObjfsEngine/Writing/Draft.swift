@@ -73,9 +73,6 @@ final class Draft: Sendable {
     /// Whether there is something that the store does not have.
     var isDirty: Bool { state.withLock { $0.generation != $0.stored } }
 
-    /// Whether it was only just made, with nothing in it, and nobody has written to it.
-    var isUntouched: Bool { state.withLock { $0.generation == 1 && $0.stored == 0 && $0.size == 0 } }
-
     // MARK: Changing
 
     /// Writes bytes at an offset.

@@ -185,12 +185,6 @@ extension Engine {
 
     package func flush(_ handle: FileHandle, by caller: Caller) throws(Errno) {
         guard let open = files[handle], open.mayWrite, case .file(let file) = inodes[open.inode] else { return }
-        // Who makes the file another descriptor's, and closes this one, has not written yet: the old object stays.
-        if let draft = file.state.withLock({ $0.draft }), draft.isUntouched,
-            options.holdsAnother?(caller.process, open.inode.rawValue) == true
-        {
-            return
-        }
         try commit(file, "close", by: caller)
     }
 
