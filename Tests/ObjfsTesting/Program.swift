@@ -59,6 +59,8 @@ package struct Program: Sendable {
         if ending == nil { process.signal(SIGKILL) }
         waiter?.join()
         feeder.finish()
+        // What a program leaves running has its pipes; nobody waits for that for ever.
+        if !output.isOver(within: .seconds(20)) || !errors.isOver(within: .seconds(1)) { process.signal(SIGKILL) }
         return Program(
             how: ending?.how ?? .killed(signal: SIGKILL), output: output.finish(), errors: errors.finish())
     }
@@ -82,25 +84,35 @@ package struct Program: Sendable {
 
 /// Reads a pipe to its end, on a thread of its own.
 private final class Collector: Sendable {
-    private let bytes = Monitor<[UInt8]>([])
-    private let thread: Thread?
+    private struct State {
+        var bytes: [UInt8] = []
+        var isOver = false
+    }
+
+    private let state = Monitor(State())
 
     init(_ descriptor: Int32) {
-        let bytes = bytes
-        thread = Thread.start("collector") {
+        let state = state
+        let thread = Thread.start("collector") {
+            defer { state.update { $0.isOver = true } }
             var block = [UInt8](repeating: 0, count: 1 << 16)
             while true {
                 let count = read(descriptor, &block, block.count)
                 if count < 0, errno == EINTR { continue }
                 guard count > 0 else { return }
-                bytes.withLock { $0 += block[..<count] }
+                state.withLock { $0.bytes += block[..<count] }
             }
         }
+        thread?.detach()
     }
 
+    /// Whether the pipe has come to its end; waits for it, but not longer than this.
+    func isOver(within time: Duration) -> Bool { state.wait(atMost: time) { $0.isOver ? true : nil } ?? false }
+
+    /// What was read.
     func finish() -> [UInt8] {
-        thread?.join()
-        return bytes.withLock { $0 }
+        _ = isOver(within: .seconds(5))
+        return state.withLock { $0.bytes }
     }
 }
 
