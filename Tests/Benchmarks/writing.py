@@ -105,7 +105,7 @@ def write_small():
 
 
 def append():
-    """1 KiB appended to an object of 1 GiB on Ceph: bytes that are sent (both copy the rest inside the store)"""
+    """1 KiB appended to an object of 1 GiB on Ceph: bytes that are sent (wanted: 0.05 of what s3fs sends)"""
     size = int(os.environ.get("BYTES", GIB))
     endpoint = world.ceph_server()
     world.make_bucket(endpoint, "append")
@@ -129,7 +129,7 @@ def append():
     for contender in contenders:
         print(f"{contender.name:28} {contender.wall:8.3f} s wall  {statistics.median(sent[contender.name]):12.0f} bytes sent")
     ratio = statistics.median(sent["objfs"]) / statistics.median(sent["s3fs"])
-    print(f"objfs/s3fs {ratio:.4f} of the bytes", flush=True)
+    print(f"objfs/s3fs {ratio:.4f} of the bytes  goal 0.05", flush=True)
 
 
 def _source_tree(count):
