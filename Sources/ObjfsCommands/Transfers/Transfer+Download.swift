@@ -11,7 +11,7 @@ extension Transfer {
     /// It is written beside its place under another name, checked, and renamed.
     func download(_ object: ObjectInfo, to key: ObjectKey, _ drafts: DirectoryDrafts) throws(StorageError) {
         let isLarge = object.size > Self.part
-        let version = resumes && isLarge ? "\(object.etag) \(object.size) \(Self.part(of: object.size))" : nil
+        let version = resumes && isLarge ? "\(object.etag) \(object.size) \(Self.partDown(of: object.size))" : nil
         let (id, draft) = try leftovers.begin(
             { () throws(StorageError) in try drafts.draft(key, resuming: version) }, clear: { $0.discard() })
         do throws(StorageError) {
@@ -55,12 +55,13 @@ extension Transfer {
 
     /// Reads an object in parts, several at a time, but for those that an earlier attempt has brought.
     private func fetchParts(_ object: ObjectInfo, _ draft: DirectoryDraft) throws(StorageError) -> ObjectInfo {
-        let indices = Self.indices(of: object.size)
+        let part = Self.partDown(of: object.size)
+        let indices = Self.indices(of: object.size, by: part)
         let told = Mutex<ObjectInfo?>(nil)
         let digest = verifies ? object.etag.md5.map { _ in FileDigest(draft, size: object.size) } : nil
         for index in indices where draft.finished.contains(index) { try digest?.add(index) }
         try team.each(indices.filter { !draft.finished.contains($0) }) { index throws(StorageError) in
-            let info = try fetch(Self.range(index, of: object.size), of: object, draft)
+            let info = try fetch(Self.range(index, of: object.size, by: part), of: object, draft)
             try draft.note(index)
             try digest?.add(index)
             told.withLock { $0 = info }
@@ -116,7 +117,8 @@ private final class FileDigest: Sendable {
         state.withLock { _ = $0.arrived.insert(index) }
         while let next = state.withLock({ $0.begin() }) {
             let failure = digest.withLock { digest -> StorageError? in
-                do throws(StorageError) { try add(Transfer.range(next, of: size), to: &digest) } catch { return error }
+                let range = Transfer.range(next, of: size, by: Transfer.partDown(of: size))
+                do throws(StorageError) { try add(range, to: &digest) } catch { return error }
                 return nil
             }
             if let failure { throw failure }

@@ -56,8 +56,8 @@ extension Transfer {
         let (id, _) = try leftovers.begin({ upload }, clear: { if !resumes { try? target.abort($0) } })
         let parts = Mutex<[UploadedPart]>([])
         do throws(StorageError) {
-            try team.each(Self.indices(of: size)) { index throws(StorageError) in
-                let range = Self.range(index, of: size)
+            try team.each(Self.indices(of: size, by: Self.part(of: size))) { index throws(StorageError) in
+                let range = Self.range(index, of: size, by: Self.part(of: size))
                 let part = try team.with(memory: Int64(range.count)) { () throws(StorageError) in
                     let body = try read(range)
                     // What is there is what would be sent only if it has the same digest.
@@ -92,7 +92,9 @@ extension Transfer {
         var parts: [Int: UploadedPart] = [:]
         for part in try target.parts(of: latest.upload) { parts[part.number] = part }
         // Parts that this would not write can't stay; where there are such, it was another's upload.
-        let isOurs = parts.values.allSatisfy { Self.range($0.number - 1, of: size).count == $0.size }
+        let isOurs = parts.values.allSatisfy {
+            Self.range($0.number - 1, of: size, by: Self.part(of: size)).count == $0.size
+        }
         return isOurs ? (latest.upload, parts) : nil
     }
 }

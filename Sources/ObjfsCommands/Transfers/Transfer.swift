@@ -41,17 +41,21 @@ struct Transfer: Sendable {
         return ((size / 9_000) >> 20 + 1) << 20
     }
 
+    /// The size of the parts in which an object comes down: they go to the disk as they come, and so may be larger.
+    static func partDown(of size: Int64) -> Int64 {
+        let sixteenth = size / (16 << 20) << 20
+        return max(min(max(sixteenth, part), 64 << 20), part(of: size))
+    }
+
     /// The ranges of the parts of an object; the end of each is excluded.
-    static func range(_ index: Int, of size: Int64) -> Range<Int64> {
-        let part = part(of: size)
+    static func range(_ index: Int, of size: Int64, by part: Int64) -> Range<Int64> {
         let start = min(Int64(index) * part, size)
         return start..<min(start + part, size)
     }
 
     /// The numbers of the parts of an object, from 0 on.
-    static func indices(of size: Int64) -> [Int] {
-        let part = part(of: size)
-        return Array(0..<Int((size / part) + (size % part > 0 ? 1 : 0)))
+    static func indices(of size: Int64, by part: Int64) -> [Int] {
+        Array(0..<Int((size / part) + (size % part > 0 ? 1 : 0)))
     }
 
     /// Copies one version of an object.

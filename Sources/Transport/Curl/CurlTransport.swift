@@ -1,4 +1,5 @@
 import CCurl
+import Synchronization
 import Threads
 
 /// HTTP/1.1 by libcurl, whose connections all callers share.
@@ -13,24 +14,45 @@ package final class CurlTransport: HTTPTransport {
         package var stallTimeout = Duration.seconds(30)
         /// How many connections there may be at a time.
         package var connections = 128
+        /// How many threads receive and hand on what came; each has connections of its own.
+        package var threads = 2
 
         package init() {}
     }
 
-    private let loop: CurlLoop
+    private let loops: [CurlLoop]
+    /// How many requests each loop is about.
+    private let loads: Mutex<[Int]>
 
     package init(_ options: Options = Options()) {
         CurlLibrary.start
-        loop = CurlLoop(options)
+        let count = max(options.threads, 1)
+        var options = options
+        options.connections = max(options.connections / count, 1)
+        loops = (0..<count).map { [options] _ in CurlLoop(options) }
+        loads = Mutex([Int](repeating: 0, count: count))
     }
 
-    deinit { loop.stop() }
+    deinit {
+        for loop in loops { loop.stop() }
+    }
 
     package func send(_ request: HTTPRequest, to receiver: HTTPReceiver) throws(TransportError) -> HTTPResponse {
         try Self.check(request)
         let exchange = Exchange(request, receiver)
-        loop.start(exchange)
+        let number = takeOn()
+        defer { loads.withLock { $0[number] -= 1 } }
+        loops[number].start(exchange)
         return try exchange.wait()
+    }
+
+    /// The loop that has the least to do; the first of equals, so that requests one after the other share a connection.
+    private func takeOn() -> Int {
+        loads.withLock { loads in
+            let number = loads.indices.min { loads[$0] < loads[$1] } ?? 0
+            loads[number] += 1
+            return number
+        }
     }
 
     /// Refuses what would not arrive as it is meant: a line break in a header begins another one.
