@@ -69,13 +69,10 @@ extension S3Store {
         call.body = ByteSlice(Self.document(parts).utf8)
         let (response, body) = try service.send(call)
         // The service keeps the connection alive with a status of 200 before it knows how this goes.
-        guard let document = XMLElement.parse(body), document.name != "Error", let etag = document["ETag"]?.text else {
+        guard let document = XMLElement.parse(body), document.name != "Error", document["ETag"] != nil else {
             throw StorageError(response, body: body)
         }
-        // All that a HEAD would tell is known, and some services read the whole object for that.
-        return ObjectInfo(
-            key: upload.key, size: parts.reduce(0) { $0 + $1.size }, etag: ETag(header: etag),
-            modified: response.headers["date"].flatMap { Dates.http($0) } ?? Timestamp(nanoseconds: 0))
+        return try info(upload.key)
     }
 
     package func abort(_ upload: Upload) throws(StorageError) {
