@@ -71,7 +71,12 @@ package final class StoreFactory: Sendable {
     /// The credentials that the files have now, which other programs write anew when old ones expire.
     private struct CurrentCredentials: CredentialSource {
         let factory: StoreFactory
-        let name = "the usual places"
+
+        /// All places where credentials are looked for, so that who finds none is told.
+        var name: String {
+            guard let settings = try? factory.settings() else { return "the configuration of AWS" }
+            return factory.credentialChain(settings).name
+        }
 
         func credentials() throws(StorageError) -> Credentials? {
             try factory.credentialChain(factory.settings()).credentials()
