@@ -28,12 +28,12 @@ package final class AccessIndex: Sendable {
         guard setup.count > 0 else { return [] }
         let bytes = try file.read(setup.offset, Int(setup.count))
         guard IndexFile.checksum(bytes) == setup.checksum else {
-            throw StorageError(.corrupted, "the index of the compressed object is damaged")
+            throw .damagedIndex
         }
         return bytes
     }
 
-    /// The whole file of the index, handed on in pieces, for keeping it elsewhere.
+    /// The whole file of the index, for keeping it elsewhere.
     package func content() throws(StorageError) -> [UInt8] {
         guard let count = Int(exactly: try file.count()) else { throw .noMemory }
         return try file.read(0, count)
@@ -138,6 +138,10 @@ final class IndexFile: Sendable {
 extension StorageError {
     static var noMemory: StorageError {
         StorageError(.unavailable, "there is not enough memory to decompress the object")
+    }
+
+    static var damagedIndex: StorageError {
+        StorageError(.corrupted, "the index of the compressed object is damaged")
     }
 
     /// What went wrong with an index's file; 0 is a file that ends too early.

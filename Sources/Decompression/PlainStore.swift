@@ -93,7 +93,7 @@ package struct PlainStore: ReadOnlyStore {
         _ wanted: Range<Int64>, _ output: UnsafeMutableRawBufferPointer, _ sink: (UnsafeRawBufferPointer) -> Bool
     ) throws(StorageError) -> Int64 {
         guard let number = index.points.last(before: wanted.lowerBound) else {
-            throw StorageError(.corrupted, "the index of the compressed object is damaged")
+            throw .damagedIndex
         }
         let point = index.points[number]
         let input = Self.input(

@@ -61,7 +61,7 @@ enum Bzip2Format: CompressedFormat {
         _ input: CompressedInput, at point: Int, of index: AccessIndex
     ) throws(StorageError) -> any Decompressor {
         let setup = try index.setup(of: point)
-        guard setup.count == 5 else { throw StorageError(.corrupted, "the index of the compressed object is damaged") }
+        guard setup.count == 5 else { throw .damagedIndex }
         let length = setup[1...].reversed().reduce(0) { $0 << 8 | Int($1) }
         let block = try BitBlock(input, bits: Int(index.points[point].bits), count: length)
         return try Bzip2Decompressor(block.stream(level: setup[0]), input)

@@ -190,7 +190,7 @@ private enum Deflated {
         var count = UInt(GzipFormat.windowCount)
         var output = [UInt8](repeating: 0, count: GzipFormat.windowCount)
         guard uncompress(&output, &count, bytes, UInt(bytes.count)) == Z_OK else {
-            throw StorageError(.corrupted, "the index of the compressed object is damaged")
+            throw .damagedIndex
         }
         return Array(output.prefix(Int(count)))
     }

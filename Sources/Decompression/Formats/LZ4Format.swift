@@ -56,7 +56,7 @@ private struct LZ4FrameFlags {
         var header = [UInt8](repeating: 0, count: Int(LZ4F_HEADER_SIZE_MAX))
         let count = LZ4F_compressBegin(context, &header, header.count, &preferences)
         guard LZ4F_isError(count) == 0 else {
-            throw StorageError(.corrupted, "the index of the compressed object is damaged")
+            throw .damagedIndex
         }
         return Array(header.prefix(count))
     }
@@ -129,7 +129,7 @@ private final class LZ4Decompressor: Decompressor {
         var none = 0
         let result = LZ4F_decompress(context, nil, &none, header, &count, nil)
         guard LZ4F_isError(result) == 0, count == header.count else {
-            throw StorageError(.corrupted, "the index of the compressed object is damaged")
+            throw .damagedIndex
         }
         trailer = flags.hasContentChecksum ? 4 : 0
     }

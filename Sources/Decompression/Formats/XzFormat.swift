@@ -58,7 +58,7 @@ enum XzFormat: CompressedFormat {
         _ input: CompressedInput, at point: Int, of index: AccessIndex
     ) throws(StorageError) -> any Decompressor {
         guard let setup = BlockSetup(try index.setup(of: point)) else {
-            throw StorageError(.corrupted, "the index of the compressed object is damaged")
+            throw .damagedIndex
         }
         return try XzBlockDecompressor(input, setup)
     }
