@@ -138,9 +138,10 @@ check 'static program writes' run "$static" cp numbers "$b/copied"
 check 'static program wrote' eval 'run cat "$b/copied" | cmp - numbers'
 check 'static program, an argument with =' eval 'run "$static" dd if="$b/tree/a" 2> /dev/null | same one'
 check 'its own names' eval 'run "$static" sh -c "cat s3:/$bucket/tree/a; cat s3://$bucket/tree/sub/b" | tr "\n" " " | same "one two "'
+# Through a pipe: with sendfile(2), as of this cat, writers that share a file may write over one another.
 check 'its own names, four at once' eval '
-    for i in 1 2 3 4; do run "$static" sh -c "cat s3:/$bucket/tree/a; sleep 0.$i; cat s3:/$bucket/tree/a" & done > views; wait
-    sort views | uniq -c | tr -d " " | same 8one && ! ls -d s3: 2> /dev/null'
+    { for i in 1 2 3 4; do run "$static" sh -c "cat s3:/$bucket/tree/a; sleep 0.$i; cat s3:/$bucket/tree/a" & done; wait; } |
+        sort | uniq -c | tr -d " " | same 8one && ! ls -d s3: 2> /dev/null'
 check '-v tells the way' eval '"$objfs" exec -v -- "$static" true 2>&1 | same "objfs: exec: $static: arguments rewritten, with s3: in its folder"'
 check '-v tells of preloading' eval '"$objfs" exec -v -- cat "$b/tree/a" 2>&1 | grep -q "cat: preloaded\$"'
 echo '{"a": 1}' > json
