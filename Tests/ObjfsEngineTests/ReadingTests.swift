@@ -77,6 +77,36 @@ import VFS
         #expect(mount.counter.counts.bytesRead < 80 << 20)
     }
 
+    @Test func `places that are read in turns through one descriptor don't fetch one another's bytes`() throws {
+        let mount = try MountedStore()
+        try mount.memory.write("f", [UInt8](repeating: 1, count: 64 << 20))
+        let file = try mount.engine.open(try mount.lookup("f").inode, .reading)
+        // As four threads do that share the groups of rows of a table: none of them ends where another one is.
+        let step = 1 << 18
+        for turn in 0..<(16 << 20) / step {
+            for place in [2, 0, 3, 1] {
+                let start = place * 16 << 20 + turn * step
+                let bytes = try mount.engine.read(file.handle, at: Int64(start), count: step)
+                #expect(bytes.reduce(0) { $0 + $1.count } == step)
+            }
+        }
+        mount.engine.release(file.handle)
+        #expect(mount.counter.counts.bytesRead == 64 << 20)
+        #expect(mount.counter.counts.reads < 80)
+    }
+
+    @Test func `who once looked at a place keeps nobody from reading ahead over it`() throws {
+        let mount = try MountedStore()
+        try mount.memory.write("f", [UInt8](repeating: 1, count: 64 << 20))
+        let file = try mount.engine.open(try mount.lookup("f").inode, .reading)
+        for place in [50, 40, 30, 20] { _ = try mount.engine.read(file.handle, at: Int64(place << 20), count: 4096) }
+        for start in stride(from: 0, to: 64 << 20, by: 1 << 17) {
+            _ = try mount.engine.read(file.handle, at: Int64(start), count: 1 << 17)
+        }
+        mount.engine.release(file.handle)
+        #expect(mount.counter.counts.reads < 50)
+    }
+
     @Test func `M4: a file that was replaced is ESTALE for who has it open, and new for who opens it`() throws {
         let mount = try MountedStore(options: { $0.metadataTTL = .seconds(600) })
         try mount.memory.write("f", [UInt8](repeating: 1, count: 5000))

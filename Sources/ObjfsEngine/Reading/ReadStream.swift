@@ -2,6 +2,8 @@
 struct ReadStream {
     /// What was fetched or is on its way: in order, and apart from one another.
     private(set) var parts: [Part] = []
+    /// Where it began.
+    let start: Int64
     /// Where the next read begins, if it goes on where the last one ended.
     private(set) var position: Int64
     /// How many bytes were read in a row.
@@ -23,6 +25,7 @@ struct ReadStream {
     static let partsInFlight = 16
 
     init(at position: Int64, read: UInt64) {
+        start = position
         self.position = position
         id = read
         lastRead = read
@@ -31,6 +34,9 @@ struct ReadStream {
     /// Up to where bytes were fetched or read.
     var frontier: Int64 { max(position, parts.last?.range.upperBound ?? 0) }
 
+    /// What it has read or fetched; others read ahead up to there, and not into it.
+    var territory: Range<Int64> { start..<max(start, frontier) }
+
     /// How much memory its parts take.
     var held: Int { parts.reduce(0) { $0 + $1.size } }
 
@@ -38,6 +44,9 @@ struct ReadStream {
     func goesOn(with wanted: Range<Int64>) -> Bool {
         wanted.lowerBound >= position - Self.slack && wanted.lowerBound <= frontier + Self.slack
     }
+
+    /// How far a read is from where this stream is.
+    func distance(to wanted: Range<Int64>) -> UInt64 { (wanted.lowerBound - position).magnitude }
 
     /// Takes note of a read that goes on here.
     ///
@@ -51,24 +60,6 @@ struct ReadStream {
             lastRead = read
         }
         return min(run, Self.largestPart * Int64(Self.partsInFlight)) * (steps == 0 ? 4 : 16)
-    }
-
-    /// The first bytes of a range that no part has; `nil` if there are none.
-    func gap(in wanted: Range<Int64>) -> Range<Int64>? {
-        var start = wanted.lowerBound
-        for part in parts where part.range.upperBound > start && part.range.lowerBound < wanted.upperBound {
-            if part.range.lowerBound > start { return start..<part.range.lowerBound }
-            start = part.range.upperBound
-        }
-        return start < wanted.upperBound ? start..<wanted.upperBound : nil
-    }
-
-    /// The parts that have bytes of a range.
-    func parts(in wanted: Range<Int64>) -> [Part] { parts.filter { $0.range.overlaps(wanted) } }
-
-    /// Where the next part after a position begins; `nil` if there is none.
-    func nextPart(after position: Int64) -> Int64? {
-        parts.first { $0.range.lowerBound >= position }?.range.lowerBound
     }
 
     mutating func insert(_ part: Part) {

@@ -64,11 +64,11 @@ final class Reader: MemoryBudget.Holder {
         let (stream, wish) = state.withLock { $0.begin(wanted, streams: Self.streams) }
         defer { state.withLock { $0.end(stream) } }
         let ahead = wish == 0 ? 0 : reach(wish)
-        let parts = try claimParts(wanted, stream, ahead: ahead, upTo: end)
-        defer { for part in parts { part.unclaim() } }
+        let pieces = try claimPieces(wanted, stream, ahead: ahead, upTo: end)
+        defer { for piece in pieces { piece.part.unclaim() } }
         if ahead > 0 { readAhead(stream, ahead, upTo: end) }
         var slices: [ByteSlice] = []
-        for part in parts { slices.append(try part.bytes(wanted.clamped(to: part.range))) }
+        for piece in pieces { slices.append(try piece.part.bytes(piece.range)) }
         return slices
     }
 
@@ -87,12 +87,12 @@ final class Reader: MemoryBudget.Holder {
 
 extension Reader {
     /// Sees to it that parts have all bytes of a range or will have them, and claims these parts.
-    private func claimParts(
+    private func claimPieces(
         _ wanted: Range<Int64>, _ stream: UInt64, ahead: Int64, upTo end: Int64
-    ) throws(StorageError) -> [Part] {
+    ) throws(StorageError) -> [Piece] {
         while true {
             switch state.withLock({ $0.claim(wanted, stream) }) {
-            case .parts(let parts): return parts
+            case .pieces(let pieces): return pieces
             case .gap(let gap, let next):
                 let limit = min(next ?? end, end, gap.lowerBound + ReadStream.largestPart)
                 let far = gap.lowerBound..<max(gap.upperBound, min(gap.upperBound + ahead, limit))
@@ -101,7 +101,7 @@ extension Reader {
                     if insert(part, stream) { submit(part) }
                 } else {
                     let part = try fetchExactly(gap, stream)
-                    if gap == wanted { return [part] }
+                    if gap == wanted { return [Piece(part: part, range: gap)] }
                     // Nothing may be held while the next gap waits for memory.
                     part.unclaim()
                 }
@@ -126,12 +126,9 @@ extension Reader {
     /// Adds a part, unless another thread has meanwhile added one for the same bytes.
     private func insert(_ part: Part, _ stream: UInt64) -> Bool {
         state.withLock { state in
-            state.stream(stream) { stream in
-                guard stream.parts(in: part.range).isEmpty else { return false }
-                stream.insert(part)
-                return true
-            }
-        } ?? false
+            guard !state.parts.contains(where: { $0.range.overlaps(part.range) }) else { return false }
+            return state.stream(stream) { $0.insert(part) } != nil
+        }
     }
 
     private func submit(_ part: Part) {
@@ -146,8 +143,12 @@ extension Reader {
     /// Starts to fetch what will be read next, as far as there is memory.
     private func readAhead(_ stream: UInt64, _ ahead: Int64, upTo end: Int64) {
         let parts = state.withLock { state in
-            state.stream(stream) { stream in
+            let others = state.othersInUse(than: stream)
+            return state.stream(stream) { stream in
                 stream.dropRead()
+                let start = stream.frontier
+                guard !others.contains(where: { $0.contains(start) }) else { return ([Part](), false) }
+                let end = min(end, others.map(\.lowerBound).filter { $0 >= start }.min() ?? end)
                 var parts: [Part] = []
                 while let range = stream.nextAhead(ahead, end: end) {
                     guard let buffer = budget.bufferAhead(range.count) else { return (parts, true) }
@@ -180,9 +181,15 @@ extension Reader {
 
 // MARK: Streams
 
+/// Some bytes, and the part that has them or will.
+private struct Piece {
+    let part: Part
+    let range: Range<Int64>
+}
+
 private enum Claim {
-    case parts([Part])
-    /// Bytes that no part has, and where the next part begins.
+    case pieces([Piece])
+    /// Bytes that no part has, and where those begin that somebody else has fetched or is about to.
     case gap(Range<Int64>, next: Int64?)
 }
 
@@ -194,8 +201,9 @@ extension Reader.State {
         reads += 1
         lastUse = .now
         let index: Int
-        if let known = streams.firstIndex(where: { $0.goesOn(with: wanted) }) {
-            index = known
+        let known = streams.indices.filter { streams[$0].goesOn(with: wanted) }
+        if let nearest = known.min(by: { streams[$0].distance(to: wanted) < streams[$1].distance(to: wanted) }) {
+            index = nearest
             streams[index].dropFailed()
         } else {
             if streams.count >= limit { removeOne() }
@@ -234,14 +242,38 @@ extension Reader.State {
         return body(&streams[index])
     }
 
-    /// Claims the parts that have a range, or says which bytes are missing.
+    /// What was fetched for all places.
+    fileprivate var parts: some Sequence<Part> { streams.lazy.flatMap(\.parts) }
+
+    /// Where others are reading: what stands there is theirs to fetch.
+    ///
+    /// Who has not read for a while, as many reads as all streams would take turns twice, is left out:
+    /// a program that has once looked at a place doesn't keep another from reading ahead over it.
+    fileprivate func othersInUse(than id: UInt64) -> [Range<Int64>] {
+        streams.filter { $0.id != id && reads - $0.lastRead <= 16 }.map(\.territory)
+    }
+
+    /// Claims the parts that have a range, whichever stream they are of, or says which bytes are missing.
     fileprivate mutating func claim(_ wanted: Range<Int64>, _ id: UInt64) -> Claim? {
-        stream(id) { stream in
-            if let gap = stream.gap(in: wanted) { return .gap(gap, next: stream.nextPart(after: gap.upperBound)) }
-            let parts = stream.parts(in: wanted)
-            for part in parts { part.claim() }
-            return .parts(parts)
+        guard streams.contains(where: { $0.id == id }) else { return nil }
+        // What has failed for others is tried again here; what has failed for this read is its failure.
+        for index in streams.indices where streams[index].id != id { streams[index].dropFailed() }
+        var pieces: [Piece] = []
+        var start = wanted.lowerBound
+        while start < wanted.upperBound {
+            let having = parts.filter { $0.range.contains(start) }
+            guard let part = having.max(by: { $0.range.upperBound < $1.range.upperBound }) else {
+                let next = parts.map(\.range.lowerBound).filter { $0 > start }.min()
+                let gap = start..<min(wanted.upperBound, next ?? .max)
+                let others = othersInUse(than: id).map(\.lowerBound) + (next.map { [$0] } ?? [])
+                return .gap(gap, next: others.filter { $0 >= gap.upperBound }.min())
+            }
+            let end = min(part.range.upperBound, wanted.upperBound)
+            pieces.append(Piece(part: part, range: start..<end))
+            start = end
         }
+        for piece in pieces { piece.part.claim() }
+        return .pieces(pieces)
     }
 
     /// Gives up what was fetched ahead, until so many bytes are kept.
