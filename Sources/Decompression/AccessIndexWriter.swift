@@ -14,7 +14,7 @@ package final class AccessIndexWriter {
     private var points: [AccessPoint] = []
     private var offset: Int64
 
-    static let magic = Array("objfs access index 1\n".utf8)
+    package static let magic = Array("objfs access index 1\n".utf8)
 
     /// Begins an index.
     ///
@@ -100,6 +100,10 @@ private struct IndexTable {
 
     /// The offset, the length and the checksum of the table.
     private static let trailerCount = 8 + 8 + 4
+    /// The length of a point.
+    private static let pointCount = 5 * 8
+    /// What no object's size, compressed or not, is larger than, so that sums can't overflow: an exbibyte.
+    private static let largestSize: Int64 = 1 << 60
 
     init(compression: Compression, compressedSize: Int64, size: Int64, identity: String, points: [AccessPoint]) {
         self.compression = compression
@@ -147,12 +151,17 @@ private struct IndexTable {
         var table = Fields(bytes)
         guard let name = table.text(), let compression = Compression(rawValue: name), let identity = table.text(),
             let compressedSize = table.number(), let size = table.number(), let number = table.number(),
-            compressedSize >= 0, size >= 0, number >= 0, table.bytes.count == number * 40
+            0...Self.largestSize ~= compressedSize, 0...Self.largestSize ~= size,
+            table.bytes.count.isMultiple(of: Self.pointCount), number == table.bytes.count / Self.pointCount
         else { return nil }
         var points: [AccessPoint] = []
-        points.reserveCapacity(Int(number))
+        points.reserveCapacity(table.bytes.count / Self.pointCount)
         for _ in 0..<number {
-            guard let point = table.point(setupsEnd: offset) else { return nil }
+            // An index beside an object is anybody's who may write there: what is out of order or of bounds is refused.
+            guard let point = table.point(setupsEnd: offset),
+                (points.last?.compressed ?? 0)...compressedSize ~= point.compressed,
+                (points.last?.plain ?? 0)...size ~= point.plain
+            else { return nil }
             points.append(point)
         }
         self.init(

@@ -32,6 +32,12 @@ struct FuzzInput {
         return bound > 0 ? value % bound : 0
     }
 
+    /// Any number of 64 bits, small ones as often as large ones.
+    mutating func wide() -> Int64 {
+        let count = Int(byte() & 15)
+        return (0..<min(count, 8)).reduce(0) { sum, _ in sum << 8 | Int64(byte()) }
+    }
+
     /// All bytes that are left.
     mutating func bytes() -> [UInt8] {
         defer { rest = [] }

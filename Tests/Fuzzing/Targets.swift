@@ -14,13 +14,15 @@ enum FuzzTarget {
         "mbox": ["mbox"], "start": ["start"],
     ]
 
-    static let names = formats.keys.sorted() + ["quotes", "parquet", "parquet-file"]
+    static let names = formats.keys.sorted() + ["quotes", "parquet", "parquet-file", "compressed", "access-index"]
 
     static func named(_ name: String) -> (@Sendable (FuzzInput) -> Void)? {
         switch name {
         case "quotes": return tryQuotes
         case "parquet": return tryFooter
         case "parquet-file": return tryParquetFile
+        case "compressed": return tryCompressed
+        case "access-index": return tryAccessIndex
         default:
             guard let words = formats[name] else { return nil }
             return { tryBorders($0, words) }
@@ -28,7 +30,7 @@ enum FuzzTarget {
     }
 
     /// Ends the program with a message, which an optimised build leaves out of a precondition, unless something holds.
-    private static func require(_ holds: Bool, _ message: @autoclosure () -> String) {
+    static func require(_ holds: Bool, _ message: @autoclosure () -> String) {
         if !holds { fatalError(message()) }
     }
 
