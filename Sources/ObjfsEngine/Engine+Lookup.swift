@@ -76,11 +76,13 @@ extension Engine {
     }
 
     /// What a name of a folder is; `nil` where there is nothing.
-    func find(_ name: String, in folder: Folder, _ operation: String) throws(Errno) -> Found? {
+    ///
+    /// - Parameter isMade: Whether the name is about to be made, so that what the kernel was just told will do.
+    func find(_ name: String, in folder: Folder, _ operation: String, isMade: Bool = false) throws(Errno) -> Found? {
         let key = ObjectKey(folder.prefix + name)
         if let file = folder.bucket.file(key), file.stands(for: nil) { return .file(file) }
         let finding = try answering(operation, folder.url(name)) { () throws(StorageError) in
-            try folder.bucket.listings.find(name, in: folder.prefix)
+            try folder.bucket.listings.find(name, in: folder.prefix, isMade: isMade)
         }
         if case .object(let info) = finding.found, let file = folder.bucket.file(key), file.stands(for: info) {
             return .file(file)

@@ -223,6 +223,33 @@ import VFS
         #expect(shown.modified.nanoseconds == 1_234_567_890_123_456_789)
     }
 
+    @Test func `M7: what a folder carries already is not written again, what it may not carry any more is`() throws {
+        for ttl in [Duration.seconds(600), .zero] {
+            let files = try WritableStore(options: { $0.metadataTTL = ttl })
+            try files.makeFolder("d")
+            let inode = try files.mount.lookup("d").inode
+            var owner = AttributeChange()
+            owner.owner = WritableStore.caller.user
+            let before = files.mount.counter.counts.writes
+            _ = try files.engine.setAttributes(of: inode, owner, handle: nil)
+            #expect(files.mount.counter.counts.writes == (ttl == .zero ? before + 1 : before))
+            owner.owner = 7
+            _ = try files.engine.setAttributes(of: inode, owner, handle: nil)
+            #expect(try files.mount.memory.info("d/").attributes?.metadata["uid"] == "7")
+        }
+    }
+
+    @Test func `making a folder asks no more than looking its name up has asked`() throws {
+        let files = try WritableStore()
+        #expect(throws: Errno.noSuchFileOrDirectory) { try files.mount.lookup("d") }
+        let before = files.mount.counter.counts.lists
+        try files.makeFolder("d")
+        #expect(files.mount.counter.counts.lists == before)
+        // Who makes one long after that, or without looking, asks.
+        try files.makeFolder("e")
+        #expect(files.mount.counter.counts.lists == before + 1)
+    }
+
     @Test func `M7: extended attributes of users are kept`() throws {
         let files = try WritableStore(["a": "x"])
         let inode = try files.mount.lookup("a").inode

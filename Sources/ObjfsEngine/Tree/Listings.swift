@@ -49,6 +49,8 @@ final class Listings: Sendable {
 
     /// How many names are remembered at most.
     private static let limit = 200_000
+    /// How long ago the kernel may have looked a name up that it then has made.
+    private static let lookedUp = Duration.milliseconds(100)
 
     init(store: any ObjectStore, ttl: Duration, absenceTTL: Duration) {
         self.store = store
@@ -84,9 +86,14 @@ extension Listings {
     ///   - folder: The keys of the folder begin so; empty, or with a `/` at its end.
     ///   - stem: If not `nil`, the beginning of `name` that is asked for in its stead,
     ///     so that the answer tells of that name too.
-    func find(_ name: String, in folder: String, stem: String? = nil) throws(StorageError) -> Finding {
+    ///   - isMade: Whether the name is about to be made: the kernel has just looked it up, and was told the truth.
+    func find(
+        _ name: String, in folder: String, stem: String? = nil, isMade: Bool = false
+    ) throws(StorageError) -> Finding {
         let key = folder + name
-        if let finding = remembered(key, in: folder) { return finding }
+        if let finding = remembered(key, in: folder, absence: isMade ? max(absenceTTL, Self.lookedUp) : absenceTTL) {
+            return finding
+        }
         if stem == nil, let extent = try scan(from: name, in: folder), let found = answer(key, [extent]) {
             if found.found != nil { countFound(in: folder) }
             return found
@@ -134,8 +141,8 @@ extension Listings {
         }
     }
 
-    /// What is known already; absence only if that may be remembered.
-    private func remembered(_ key: String, in folder: String) -> Finding? {
+    /// What is known already; absence only for as long as that may be remembered.
+    private func remembered(_ key: String, in folder: String, absence: Duration) -> Finding? {
         let now = ContinuousClock.now
         let extents = state.withLock { state in
             state.folders[ObjectKey(folder)]?.extents.filter { extent in
@@ -144,7 +151,7 @@ extension Listings {
         }
         guard let extents, !extents.isEmpty, let finding = answer(key, extents) else { return nil }
         guard finding.found == nil else { return finding }
-        let expires = finding.expires - ttl + absenceTTL
+        let expires = finding.expires - ttl + absence
         return expires > now ? Finding(found: nil, expires: expires) : nil
     }
 

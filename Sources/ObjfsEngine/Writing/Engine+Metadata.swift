@@ -104,9 +104,15 @@ extension Engine {
         try answering("setattr", folder.url("")) { () throws(StorageError) in
             if folder.bucket.metadata(ofFolder: folder.prefix) == nil { try describe(folder, alone: true) }
         }
-        var metadata = folder.bucket.metadata(ofFolder: folder.prefix) ?? FileMetadata()
+        let known = folder.bucket.metadata(ofFolder: folder.prefix) ?? FileMetadata()
+        var metadata = known
         if metadata.mode == nil { metadata.setPermissions(options.folderPermissions, type: .directory) }
         try change(&metadata)
+        // Who copies a tree gives each folder its owner, which it mostly has: the store is not asked to note that again.
+        var unchanged = metadata
+        unchanged.changed = known.changed
+        let isFresh = folder.bucket.knowsMetadata(ofFolder: folder.prefix, notOlderThan: options.metadataTTL)
+        guard unchanged != known || !isFresh else { return }
         try writeMarker(of: folder, metadata, "setattr")
     }
 

@@ -13,7 +13,7 @@ extension Engine {
         let (above, key) = try place(name, in: parent)
         // A folder's marker has one byte more.
         guard key.string.utf8.count < FileName.longestKey else { throw .fileNameTooLong }
-        guard try find(name, in: above, "mkdir") == nil else { throw .fileExists }
+        guard try find(name, in: above, "mkdir", isMade: true) == nil else { throw .fileExists }
         let folder = Folder(bucket: above.bucket, prefix: key.string + "/")
         var metadata = FileMetadata()
         metadata.setPermissions(mode & 0o7777, type: .directory)
@@ -45,7 +45,7 @@ extension Engine {
         _ = try journal()
         guard options.permissions == .persist || type == .regular else { throw .notPermitted }
         let (folder, key) = try place(name, in: parent)
-        guard try find(name, in: folder, "mknod") == nil else { throw .fileExists }
+        guard try find(name, in: folder, "mknod", isMade: true) == nil else { throw .fileExists }
         var metadata = FileMetadata()
         metadata.setPermissions(permissions, type: type)
         metadata.owner = caller.user
