@@ -144,12 +144,14 @@ extension Engine {
     package func release(_ handle: FileHandle) {
         guard let file = files.remove(handle) else { return }
         file.close()
-        if file.mayWrite { releaseWriter(file) }
+        let written = file.mayWrite ? storeLast(file) : nil
         let isLast = opens.withLock { opens in
             let count = (opens[file.inode] ?? 1) - 1
             opens[file.inode] = count > 0 ? count : nil
             return count <= 0
         }
+        // Letting a large draft go takes a while, in which whoever removes the file must not take it for open.
+        written?.settle()
         if isLast, case .file(let live) = inodes[file.inode], live.state.withLock({ $0.isUnlinked }) {
             live.takeDraft()?.file.discard()
         }
@@ -158,7 +160,7 @@ extension Engine {
     package func unmounted() {
         for file in files.removeAll() {
             file.close()
-            if file.mayWrite { releaseWriter(file) }
+            if file.mayWrite { storeLast(file)?.settle() }
         }
     }
 }

@@ -78,9 +78,10 @@ def _copiers(endpoint, ours, s5cmd, rclone, prepare):
 
 
 def _emptied(directory):
-    """Takes away what an earlier round left in a folder."""
+    """Takes away what an earlier round left in a folder, and has all written that it left in memory."""
     shutil.rmtree(directory, ignore_errors=True)
     os.makedirs(directory)
+    os.sync()
 
 
 # Each round has a name of its own, the number of its shell: a server may believe that an older one is still there, and

@@ -193,10 +193,12 @@ extension Engine {
         try commit(file, "fsync")
     }
 
-    /// Ends what an open file wrote; what `close` could not store is given up, and kept in the journal.
-    func releaseWriter(_ open: OpenFile) {
+    /// Stores what an open file wrote last; what can't be stored is given up, and kept in the journal.
+    ///
+    /// - Returns: The file, if all of it is in the store and nobody else writes it: its draft is of no more use.
+    func storeLast(_ open: OpenFile) -> LiveFile? {
         defer { budget.countWriter(-1) }
-        guard case .file(let file) = inodes[open.inode] else { return }
+        guard case .file(let file) = inodes[open.inode] else { return nil }
         var failure: Errno?
         do throws(Errno) {
             // Pages that were written through a map come after `close` has asked.
@@ -208,8 +210,10 @@ extension Engine {
             state.writers -= 1
             return state.writers == 0
         }
-        guard isLast else { return }
-        if let failure { giveUp(file, because: failure) } else { file.settle() }
+        guard isLast else { return nil }
+        guard let failure else { return file }
+        giveUp(file, because: failure)
+        return nil
     }
 
     package func allocate(_ handle: FileHandle, mode: Int32, offset: Int64, length: Int64) throws(Errno) {
