@@ -64,7 +64,9 @@ struct ShimDaemon {
         do throws(MountError) {
             try BackgroundMount.start(words + quiet.words + ["--", "s3:", root.point], log: root.log)
         } catch {
-            throw Failure(.impossible, "exec: s3: \(error.message)", hint: error.hint)
+            // What the daemon could not mount, it names by its source, which is the same for all.
+            let told = error.message.hasPrefix("s3:: ") ? String(error.message.dropFirst(5)) : error.message
+            throw Failure(.impossible, "exec: s3: \(told)", hint: error.hint)
         }
     }
 
