@@ -65,6 +65,11 @@ extension S3Store {
     ) throws(StorageError) -> ObjectInfo {
         // Few services check a condition here, and some ignore it: a look beforehand narrows the gap.
         try check(condition, of: upload.key)
+        try finish(upload, parts)
+        return try info(upload.key)
+    }
+
+    package func finish(_ upload: Upload, _ parts: [UploadedPart]) throws(StorageError) {
         var call = self.call(.post, upload)
         call.body = ByteSlice(Self.document(parts).utf8)
         let (response, body) = try service.send(call)
@@ -72,7 +77,6 @@ extension S3Store {
         guard let document = XMLElement.parse(body), document.name != "Error", document["ETag"] != nil else {
             throw StorageError(response, body: body)
         }
-        return try info(upload.key)
     }
 
     package func abort(_ upload: Upload) throws(StorageError) {

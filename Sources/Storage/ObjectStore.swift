@@ -166,6 +166,11 @@ package protocol ObjectStore: Sendable {
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
     ) throws(StorageError) -> ObjectInfo
 
+    /// Puts the parts together as ``complete(_:_:condition:)`` does, whatever the store has by now.
+    ///
+    /// Nothing is told of the object: some services read all of it again before they do.
+    func finish(_ upload: Upload, _ parts: [UploadedPart]) throws(StorageError)
+
     /// Gives an upload up, and its parts; one that is not there is given up already.
     ///
     /// The corresponding S3 operation is `AbortMultipartUpload`.
@@ -198,6 +203,10 @@ package protocol OpenObject: AnyObject, Sendable {
 
 extension ObjectStore {
     package var sinkMayBlock: Bool { false }
+
+    package func finish(_ upload: Upload, _ parts: [UploadedPart]) throws(StorageError) {
+        try complete(upload, parts, condition: .always)
+    }
 
     package func delete(_ keys: [ObjectKey]) throws(StorageError) -> [Undeleted] { try deleteEach(keys) }
 

@@ -189,7 +189,7 @@ package struct StoreConformance {
         let copied = try store.copyPart(
             1, of: upload, from: source.key, range: 0..<Int64(smallest), ifVersion: source.etag)
         let rest = try store.writePart(2, of: upload, ByteSlice([5]))
-        try store.complete(upload, [copied, rest], condition: .always)
+        try store.finish(upload, [copied, rest])
         let bytes = try store.read(key("patched"))
         try expect(
             bytes.count == smallest + 1 && bytes.last == 5 && bytes.first == 7, "a part can be copied in the store")

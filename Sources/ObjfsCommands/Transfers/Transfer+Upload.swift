@@ -71,8 +71,7 @@ extension Transfer {
                 parts.withLock { $0.append(part) }
             }
             try check()
-            try target.complete(
-                upload, parts.withLock { $0.sorted { $0.number < $1.number } }, condition: .always)
+            try target.finish(upload, parts.withLock { $0.sorted { $0.number < $1.number } })
         } catch {
             if !resumes { try? target.abort(upload) }
             try? leftovers.settle(id)

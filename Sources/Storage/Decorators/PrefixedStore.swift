@@ -108,6 +108,10 @@ package struct PrefixedStore: ObjectStore {
         inner(try base.complete(outer(upload), parts, condition: condition))
     }
 
+    package func finish(_ upload: Upload, _ parts: [UploadedPart]) throws(StorageError) {
+        try base.finish(outer(upload), parts)
+    }
+
     package func abort(_ upload: Upload) throws(StorageError) { try base.abort(outer(upload)) }
 
     package func parts(of upload: Upload) throws(StorageError) -> [UploadedPart] {

@@ -109,6 +109,12 @@ package struct ReportingStore: ObjectStore {
         }
     }
 
+    package func finish(_ upload: Upload, _ parts: [UploadedPart]) throws(StorageError) {
+        try told("complete \(name)/\(upload.key) of \(parts.count) parts") { () throws(StorageError) in
+            try base.finish(upload, parts)
+        }
+    }
+
     package func abort(_ upload: Upload) throws(StorageError) {
         try told("abort \(name)/\(upload.key)") { () throws(StorageError) in try base.abort(upload) }
     }
