@@ -155,7 +155,7 @@ private struct IndexTable {
             table.bytes.count.isMultiple(of: Self.pointCount), number == table.bytes.count / Self.pointCount
         else { return nil }
         var points: [AccessPoint] = []
-        points.reserveCapacity(table.bytes.count / Self.pointCount)
+        points.reserveCapacity(Int(number))
         for _ in 0..<number {
             // An index beside an object is anybody's who may write there: what is out of order or of bounds is refused.
             guard let point = table.point(setupsEnd: offset),
