@@ -144,6 +144,30 @@ import Threads
         #expect(asked.headers["content-md5"]?.utf8.count == 24)
     }
 
+    @Test func `an upload whose end was not answered is found whole, and not sent again`() throws {
+        let folder = TemporaryFolder()
+        let server = try S3Server.moto(log: folder.path + "/moto.log")
+        defer { server.stop() }
+        let ends = Monitor(0)
+        let proxy = try S3Proxy(server.url) { request, _ in
+            guard request.method == "POST", request.target.contains("uploadId=") else { return .served }
+            return ends.update { ends in
+                ends += 1
+                return ends == 1 ? .forgotten : .served
+            }
+        }
+        defer { proxy.stop() }
+        let environment = server.environment.merging(["AWS_ENDPOINT_URL": proxy.url]) { $1 }
+        let content = (0..<20_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        folder.write("file", content)
+        try #require(try Program.objfs(["mkdir", "s3://ends"], environment: environment).status == 0)
+        let sent = try Program.objfs(["cp", "-q", folder.path + "/file", "s3://ends/k"], environment: environment)
+        #expect(sent.status == 0, "\(sent.standardError)")
+        // The first was lost, the second was told that there is no such upload any more.
+        #expect(proxy.lost == 1 && ends.withLock { $0 } == 2)
+        #expect(try Program.objfs(["cat", "s3://ends/k"], environment: server.environment).output == content)
+    }
+
     @Test func `standard input is sent in parts while it is read, in bounded memory`() throws {
         let arrived = Monitor<Set<String>>([])
         let server = LoopbackServer { request in
