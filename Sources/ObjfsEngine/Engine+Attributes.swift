@@ -52,6 +52,8 @@ extension Engine {
 
     /// What `stat` tells of a file that was changed here.
     func attributes(of file: LiveFile) throws(Errno) -> Attributes {
+        // A large file that was sent while it was written has the time at which the store made it.
+        file.waitForVersion()
         let state = file.state.withLock { $0 }
         if state.draft == nil, !state.isUnlinked, let info = state.info, file.bucket.isRetired(info) {
             throw .staleNFSFileHandle

@@ -31,6 +31,7 @@ extension Engine {
         let plain = PlainFileName(name)
         let key = ObjectKey(folder.prefix + name)
         let file = folder.bucket.file(key)
+        file?.waitForVersion()
         // What is being written is what it is, whatever the store has.
         if let file, file.stands(for: nil) { return try entry(.file(file), expires: .now + options.metadataTTL) }
         let finding = try answering("lookup", folder.url(name)) { () throws(StorageError) in
@@ -80,11 +81,13 @@ extension Engine {
     /// - Parameter isMade: Whether the name is about to be made, so that what the kernel was just told will do.
     func find(_ name: String, in folder: Folder, _ operation: String, isMade: Bool = false) throws(Errno) -> Found? {
         let key = ObjectKey(folder.prefix + name)
-        if let file = folder.bucket.file(key), file.stands(for: nil) { return .file(file) }
+        let file = folder.bucket.file(key)
+        file?.waitForVersion()
+        if let file, file.stands(for: nil) { return .file(file) }
         let finding = try answering(operation, folder.url(name)) { () throws(StorageError) in
             try folder.bucket.listings.find(name, in: folder.prefix, isMade: isMade)
         }
-        if case .object(let info) = finding.found, let file = folder.bucket.file(key), file.stands(for: info) {
+        if case .object(let info) = finding.found, let file, file.stands(for: info) {
             return .file(file)
         }
         if finding.found == nil, folder.bucket.hasFolder(key.string + "/") { return .folder }

@@ -162,5 +162,7 @@ extension Engine {
             file.close()
             if file.mayWrite { storeLast(file)?.settle() }
         }
+        // What is known to be stored leaves nothing behind in the journal.
+        unlearned.wait { $0 == 0 ? () : nil }
     }
 }

@@ -33,6 +33,9 @@ package final class Engine: FileSystem {
     let decompressing = Turns(4)
     /// Sends parts of files: each thread has one part in memory.
     let writers = WorkerPool("objfs-write", limit: 8)
+    /// Asks for the versions of files that were stored; how many are not known yet is counted beside it.
+    let learners = WorkerPool("objfs-learn", limit: 8)
+    let unlearned = Monitor(0)
     /// Copies and deletes the objects of folders that are renamed.
     let movers = WorkerPool("objfs-move", limit: 16)
     /// How often each inode is open.

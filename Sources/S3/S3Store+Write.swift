@@ -121,11 +121,12 @@ extension S3Store {
                         parts.count + 1, of: upload, from: source.key, sourceBucket, range: range,
                         ifVersion: source.etag))
             }
-            return try complete(upload, parts, condition: .always).carrying(attributes)
+            try complete(upload, parts, condition: .always)
         } catch {
             try? abort(upload)
             throw error
         }
+        return try info(target).carrying(attributes)
     }
 }
 

@@ -160,16 +160,14 @@ package protocol ObjectStore: Sendable {
     ///   - parts: At least one part; all but the last hold ``UploadLimits/smallestPart`` bytes or more.
     ///   - condition: What must hold for the object to be written. A store that can only look before it writes does so.
     ///
+    /// - Returns: The object, where the store knows it by then. ``info(_:)`` asks one that does not,
+    ///   for which some services read all of the object again.
+    ///
     /// The corresponding S3 operation is `CompleteMultipartUpload`.
     @discardableResult
     func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
-    ) throws(StorageError) -> ObjectInfo
-
-    /// Puts the parts together as ``complete(_:_:condition:)`` does, whatever the store has by now.
-    ///
-    /// Nothing is told of the object: some services read all of it again before they do.
-    func finish(_ upload: Upload, _ parts: [UploadedPart]) throws(StorageError)
+    ) throws(StorageError) -> ObjectInfo?
 
     /// Gives an upload up, and its parts; one that is not there is given up already.
     ///
@@ -203,10 +201,6 @@ package protocol OpenObject: AnyObject, Sendable {
 
 extension ObjectStore {
     package var sinkMayBlock: Bool { false }
-
-    package func finish(_ upload: Upload, _ parts: [UploadedPart]) throws(StorageError) {
-        try complete(upload, parts, condition: .always)
-    }
 
     package func delete(_ keys: [ObjectKey]) throws(StorageError) -> [Undeleted] { try deleteEach(keys) }
 

@@ -14,12 +14,14 @@ struct MountedStore: Sendable {
 
     init(
         _ objects: [String: String] = [:], beforeRead: (@Sendable (Int) throws(StorageError) -> Void)? = nil,
-        limits: UploadLimits = .s3, options change: (inout EngineOptions) -> Void = { _ in }
+        limits: UploadLimits = .s3, tellsVersions: Bool = true, options change: (inout EngineOptions) -> Void = { _ in }
     ) throws {
         let memory = InMemoryStore(limits: limits)
         self.memory = memory
         for (key, content) in objects { try memory.write(ObjectKey(key), content.utf8) }
-        counter = beforeRead.map { CountingStore(memory, beforeRead: $0) } ?? CountingStore(memory)
+        counter =
+            beforeRead.map { CountingStore(memory, tellsVersions: tellsVersions, beforeRead: $0) }
+            ?? CountingStore(memory, tellsVersions: tellsVersions)
         var options = EngineOptions(owner: 1000, group: 100)
         change(&options)
         engine = Engine(

@@ -12,12 +12,16 @@ final class WritableStore {
     let folder: TemporaryFolder
     static let caller = Caller(user: 1000, group: 100, umask: 0)
 
-    init(_ objects: [String: String] = [:], options change: (inout EngineOptions) -> Void = { _ in }) throws {
+    init(
+        _ objects: [String: String] = [:], tellsVersions: Bool = true,
+        options change: (inout EngineOptions) -> Void = { _ in }
+    ) throws {
         let folder = TemporaryFolder()
         let journal = try Journal(root: folder.path, reserve: 0)
         self.folder = folder
         mount = try MountedStore(
-            objects, limits: UploadLimits(smallestPart: 64, largestPart: 640, parts: 10_000, largestObject: 1 << 30)
+            objects, limits: UploadLimits(smallestPart: 64, largestPart: 640, parts: 10_000, largestObject: 1 << 30),
+            tellsVersions: tellsVersions
         ) { options in
             options.journal = journal
             change(&options)
@@ -103,6 +107,17 @@ final class WritableStore {
     /// What the store has of a key, as text; `nil` if nothing.
     func stored(_ key: String) -> String? {
         (try? mount.memory.read(ObjectKey(key))).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// What a daemon leaves in the journal that is killed now: nobody holds its lock.
+    func copyOfJournal() throws -> TemporaryFolder {
+        let copy = TemporaryFolder()
+        for daemon in TemporaryFolder.names(in: folder.path) {
+            for name in TemporaryFolder.names(in: folder.path + "/" + daemon) {
+                copy.write("1-dead/" + name, TemporaryFolder.bytes(of: folder.path + "/" + daemon + "/" + name))
+            }
+        }
+        return copy
     }
 
     /// The names in the journal that are not the lock.

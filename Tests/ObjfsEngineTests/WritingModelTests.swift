@@ -140,7 +140,7 @@ private struct FileModel {
     private var kept = 0
 
     private init() throws {
-        files = try WritableStore(options: { $0.metadataTTL = .zero })
+        files = try WritableStore(tellsVersions: false, options: { $0.metadataTTL = .zero })
         handle = try files.open("f")
         inode = try files.mount.lookup("f").inode
     }
@@ -255,6 +255,7 @@ private struct FileModel {
         try store { () throws(Errno) in try files.engine.flush(handle, by: WritableStore.caller) }
         if isDirty { kept += 1 }
         files.engine.release(handle)
+        files.engine.unmounted()
         try expect((try? files.mount.memory.read("f")) == stored, "the bucket is wrong at the end")
         try expect(files.journal.count == 2 * kept, "the journal has \(files.journal.count) files, not \(2 * kept)")
         try expect(try files.mount.memory.uploads(prefix: "").isEmpty, "uploads are left")
@@ -306,7 +307,7 @@ private struct TreeModel {
 
     static func run(_ steps: [Step]) -> String? {
         ModelFailure.note {
-            let files = try WritableStore(options: { $0.metadataTTL = .zero })
+            let files = try WritableStore(tellsVersions: false, options: { $0.metadataTTL = .zero })
             var model = TreeModel()
             for (number, step) in steps.enumerated() {
                 do {

@@ -4,6 +4,7 @@ import ObjfsTesting
 import Storage
 import SystemPackage
 import Testing
+import Threads
 import VFS
 
 @Suite struct WritingTests {
@@ -338,12 +339,7 @@ import VFS
         let gone = try files.open("gone")
         try files.write(gone, "closed")
         try files.close(gone)
-        // A copy of the journal is what a killed daemon leaves: nobody holds its lock.
-        let copy = TemporaryFolder()
-        let daemon = try #require(TemporaryFolder.names(in: files.folder.path).first)
-        for name in TemporaryFolder.names(in: files.folder.path + "/" + daemon) {
-            copy.write("1-dead/" + name, TemporaryFolder.bytes(of: files.folder.path + "/" + daemon + "/" + name))
-        }
+        let copy = try files.copyOfJournal()
         #expect(LeftBehind.all(in: files.folder.path).isEmpty)
         let left = LeftBehind.all(in: copy.path).sorted { $0.key < $1.key }
         #expect(left.map(\.key.string) == ["new", "old"])
@@ -353,6 +349,53 @@ import VFS
         let expected = "HEAD" + String(repeating: "x", count: 496) + String(repeating: "\0", count: 100) + "tail"
         #expect(files.stored("old") == expected)
         #expect(LeftBehind.all(in: copy.path).isEmpty)
+    }
+
+    @Test func `W1: close waits for the store to have a large file, and not for its name of the version`() throws {
+        let files = try WritableStore(tellsVersions: false)
+        let isHeld = Monitor(true)
+        files.mount.counter.beforeInfo {
+            isHeld.wait { $0 ? nil : () }
+            return nil
+        }
+        let text = String(repeating: "0123456789", count: 200)
+        try files.put("large", text)
+        #expect(files.stored("large") == text)
+        // What a daemon leaves that is killed now is all in the store.
+        #expect(!files.journal.isEmpty)
+        #expect(LeftBehind.all(in: try files.copyOfJournal().path).isEmpty)
+        let seen = Monitor(Attributes?.none)
+        let look: @Sendable () -> Void = { [mount = files.mount] in
+            let attributes = try? mount.lookup("large")
+            seen.update { $0 = attributes }
+        }
+        let thread = try #require(Thread.start("look", look) as Thread?)
+        #expect(seen.wait(atMost: .milliseconds(50)) { $0 } == nil, "whoever looks at it waits for the version")
+        isHeld.update { $0 = false }
+        thread.join()
+        let modified = try files.mount.memory.info("large").modified
+        let attributes = try #require(seen.withLock { $0 })
+        #expect(attributes.size == 2000 && attributes.modified.nanoseconds == modified.nanoseconds)
+        files.engine.unmounted()
+        #expect(files.journal.isEmpty)
+    }
+
+    @Test func `W6: what is written on to a version that can't be learned is kept, and not put over it`() throws {
+        let files = try WritableStore(tellsVersions: false)
+        let text = String(repeating: "0123456789", count: 200)
+        let handle = try files.open("large", [.writing, .truncating])
+        try files.write(handle, text)
+        files.mount.counter.beforeInfo { StorageError(.unavailable, "gone") }
+        // As when a shell's child ends that has inherited the file.
+        try files.engine.flush(handle, by: WritableStore.caller)
+        #expect(files.stored("large") == text)
+        #expect(try files.mount.text("large") == text, "the name is looked up anew")
+        files.mount.counter.beforeInfo { nil }
+        try files.write(handle, "more", at: 2000)
+        #expect(throws: Errno.staleNFSFileHandle) { try files.close(handle) }
+        #expect(files.stored("large") == text)
+        let left = LeftBehind.all(in: files.folder.path)
+        #expect(left.map(\.written) == [4])
     }
 
     @Test func `W7: what was left behind does not replace what has changed since`() throws {

@@ -22,15 +22,21 @@ package final class CountingStore: ObjectStore {
     private let base: any ObjectStore
     private let state = Mutex(Counts())
     private let beforeRead: @Sendable (Int) throws(StorageError) -> Void
+    private let tellsVersions: Bool
+    private let beforeInfo = Mutex<@Sendable () -> StorageError?>({ nil })
 
     /// Wraps a store.
     ///
     /// - Parameters:
     ///   - base: The store that answers.
+    ///   - tellsVersions: Whether the end of an upload tells which version came of it, which no service does.
     ///   - beforeRead: Is called before each read with its number, from 1; what it throws is what the read throws.
-    package init(_ base: any ObjectStore, beforeRead: @escaping @Sendable (Int) throws(StorageError) -> Void = { _ in })
-    {
+    package init(
+        _ base: any ObjectStore, tellsVersions: Bool = true,
+        beforeRead: @escaping @Sendable (Int) throws(StorageError) -> Void = { _ in }
+    ) {
         self.base = base
+        self.tellsVersions = tellsVersions
         self.beforeRead = beforeRead
     }
 
@@ -38,8 +44,13 @@ package final class CountingStore: ObjectStore {
     package var counts: Counts { state.withLock { $0 } }
     package func reset() { state.withLock { $0 = Counts() } }
 
+    /// Does something before each question about one object from now on; an error that it returns is the answer.
+    package func beforeInfo(_ body: @escaping @Sendable () -> StorageError?) { beforeInfo.withLock { $0 = body } }
+
     package func info(_ key: ObjectKey) throws(StorageError) -> ObjectInfo {
         state.withLock { $0.infos += 1 }
+        let ask = beforeInfo.withLock { $0 }
+        if let error = ask() { throw error }
         return try base.info(key)
     }
 
@@ -128,8 +139,9 @@ package final class CountingStore: ObjectStore {
     @discardableResult
     package func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
-    ) throws(StorageError) -> ObjectInfo {
-        try base.complete(upload, parts, condition: condition)
+    ) throws(StorageError) -> ObjectInfo? {
+        let info = try base.complete(upload, parts, condition: condition)
+        return tellsVersions ? info : nil
     }
 
     package func abort(_ upload: Upload) throws(StorageError) { try base.abort(upload) }

@@ -44,7 +44,7 @@ struct StandardInputUpload {
         do throws(StorageError) {
             let parts = try send(first, upload)
             try leftovers.settle(id) { () throws(StorageError) in
-                try target.finish(upload, parts)
+                try target.complete(upload, parts, condition: .always)
             }
         } catch {
             try? target.abort(upload)

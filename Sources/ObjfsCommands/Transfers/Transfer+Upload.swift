@@ -71,7 +71,8 @@ extension Transfer {
                 parts.withLock { $0.append(part) }
             }
             try check()
-            try target.finish(upload, parts.withLock { $0.sorted { $0.number < $1.number } })
+            try target.complete(
+                upload, parts.withLock { $0.sorted { $0.number < $1.number } }, condition: .always)
         } catch {
             if !resumes { try? target.abort(upload) }
             try? leftovers.settle(id)

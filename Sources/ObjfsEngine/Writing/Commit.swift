@@ -20,6 +20,15 @@ struct Commit {
     ///
     /// What is written to the draft meanwhile stays for the next time.
     func run() throws(StorageError) -> ObjectInfo {
+        if let info = try put() { return info }
+        return try learn()
+    }
+
+    /// Writes the object: when this returns, the store has it.
+    ///
+    /// - Returns: Its version, which is the draft's base now; `nil` if the store did not tell, and ``learn()`` must.
+    ///   The draft is unlearned until ``LiveFile/learned(_:settling:)``.
+    func put() throws(StorageError) -> ObjectInfo? {
         let (size, generation) = draft.state.withLock { state in
             state.since = RangeSet()
             state.sinceSize = .max
@@ -27,7 +36,14 @@ struct Commit {
         }
         do throws(StorageError) {
             let info = try write(size)
-            finish(info, generation)
+            draft.state.update { state in
+                state.stored = generation
+                if info == nil { state.unlearned = size }
+                state.streamed = StreamedParts()
+                // It is what was sent before that the next parts would follow on.
+                state.streamed.next = StreamedParts.most
+            }
+            if let info { build(on: info) } else { try? draft.file.noteStored() }
             return info
         } catch {
             draft.state.withLock { $0.since = nil }
@@ -35,22 +51,34 @@ struct Commit {
         }
     }
 
-    private func write(_ size: Int64) throws(StorageError) -> ObjectInfo {
+    /// Asks the store for the version that was written, which some services answer only when they have read all of it.
+    ///
+    /// - Throws: ``StorageError/Code/changed`` if another client has replaced it already.
+    func learn() throws(StorageError) -> ObjectInfo {
+        do throws(StorageError) {
+            let info = try store.info(key)
+            guard info.size == draft.state.withLock({ $0.unlearned }) else { throw .changed() }
+            build(on: info)
+            return info
+        } catch {
+            draft.state.withLock { $0.since = nil }
+            throw error
+        }
+    }
+
+    private func write(_ size: Int64) throws(StorageError) -> ObjectInfo? {
         if let copy = try copyWhole(size) { return copy }
         return size <= draft.grid.single ? try writeWhole(size) : try writeParts(size)
     }
 
-    private func finish(_ info: ObjectInfo, _ generation: UInt64) {
+    /// Makes a version that was written the draft's base.
+    private func build(on info: ObjectInfo) {
         draft.state.update { state in
             state.base = ObjectVersion(bucket: draft.bucket, info: info)
             state.baseEnd = min(info.size, state.sinceSize)
             state.dirty = state.since ?? RangeSet()
             state.since = nil
             state.gone = RangeSet()
-            state.stored = generation
-            state.streamed = StreamedParts()
-            // It is what was sent before that the next parts would follow on.
-            state.streamed.next = StreamedParts.most
         }
         // If the log can't tell, a recovery sends more than it must, or finds that the object has changed.
         try? draft.file.note(base: info, end: info.size)
@@ -95,9 +123,9 @@ struct Commit {
     }
 
     /// Writes under the condition; where the store can't check it, by a look beforehand.
-    private func conditionally(
-        _ write: (WriteCondition) throws(StorageError) -> ObjectInfo
-    ) throws(StorageError) -> ObjectInfo {
+    private func conditionally<Result>(
+        _ write: (WriteCondition) throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
         do throws(StorageError) {
             return try write(condition)
         } catch {
@@ -109,7 +137,7 @@ struct Commit {
 
     // MARK: Parts
 
-    private func writeParts(_ size: Int64) throws(StorageError) -> ObjectInfo {
+    private func writeParts(_ size: Int64) throws(StorageError) -> ObjectInfo? {
         let sender = PartSender(draft: draft, key: key, attributes: attributes, budget: budget)
         sender.waitForAll()
         // Some services insist that every part they were sent is named at the end.
@@ -126,7 +154,7 @@ struct Commit {
         }
     }
 
-    private func writeParts(_ size: Int64, _ sender: PartSender) throws(StorageError) -> ObjectInfo {
+    private func writeParts(_ size: Int64, _ sender: PartSender) throws(StorageError) -> ObjectInfo? {
         let (upload, begun) = try sender.upload()
         let parts = try send(size, sender, upload)
         try checkSource()
@@ -135,7 +163,8 @@ struct Commit {
         }
         guard begun != attributes else { return info }
         // They were changed after the upload had begun, which fixes them.
-        return try store.copy(key, ifVersion: info.etag, to: key, attributes: attributes)
+        let written = if let info { info } else { try store.info(key) }
+        return try store.copy(key, ifVersion: written.etag, to: key, attributes: attributes)
     }
 
     /// Looks whether parts that were copied from another object are of the version that was meant.
@@ -303,7 +332,10 @@ struct PartSender: Sendable {
             // What the store lacks, the commit does without.
             guard !error.isTransient, error.code != .unsupported else { return }
             let reason = Errno(error)
-            draft.state.update { $0.streamed.failure = reason }
+            draft.state.update { state in
+                // An upload that was ended meanwhile takes no more, which is no failure of the next.
+                if case .begun = state.streamed.begin { state.streamed.failure = reason }
+            }
         }
     }
 

@@ -24,6 +24,8 @@ final class Draft: Sendable {
         var generation: UInt64 = 0
         /// The generation that the store has.
         var stored: UInt64 = 0
+        /// The size of what the store has as a version that is not known yet; `nil` if it is known.
+        var unlearned: Int64?
         /// What was written since a commit began; `nil` if there is none.
         var since: RangeSet<Int64>?
         /// The smallest size since a commit began.
@@ -72,6 +74,12 @@ final class Draft: Sendable {
 
     /// Whether there is something that the store does not have.
     var isDirty: Bool { state.withLock { $0.generation != $0.stored } }
+
+    /// Whether the store has something of it as a version that is not known yet.
+    var isUnlearned: Bool { state.withLock { $0.unlearned != nil } }
+
+    /// Waits until the version in the store is known, or can't be.
+    func waitForVersion() { state.wait { $0.unlearned == nil ? () : nil } }
 
     // MARK: Changing
 

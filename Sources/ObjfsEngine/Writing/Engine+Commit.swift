@@ -5,13 +5,45 @@ import Threads
 import VFS
 
 extension Engine {
-    /// Brings all that is not in the store there, and returns when it is.
+    /// Brings all that is not in the store there, and returns when it is and its version is known.
     ///
     /// - Throws: Why it is not there; what was written stays in the journal, and may be tried again.
-    func commit(_ file: LiveFile, _ operation: String, by caller: Caller? = nil) throws(Errno) {
-        guard file.isDirty else { return }
-        do throws(Errno) {
+    func commit(_ file: LiveFile, _ operation: String) throws(Errno) {
+        guard file.isDirty || file.isUnlearned else { return }
+        try reporting(file) { () throws(Errno) in
             try file.inTurn { () throws(Errno) in try commitInTurn(file, operation) }
+        }
+    }
+
+    /// Brings all that is not in the store there, and returns when it is; whoever needs its version waits for that.
+    ///
+    /// - Throws: As ``commit(_:_:)`` does.
+    func store(_ file: LiveFile, _ operation: String, by caller: Caller? = nil) throws(Errno) {
+        guard file.isDirty else { return }
+        try reporting(file, by: caller) { () throws(Errno) in
+            file.takeTurn()
+            do throws(Errno) {
+                guard let unlearned = try storeInTurn(file, operation) else { return file.endTurn() }
+                self.unlearned.update { $0 += 1 }
+                learners.submit { [self] in
+                    // Why it can't be learned is in the log by then.
+                    try? learn(unlearned, of: file, operation, settling: true)
+                    file.endTurn()
+                    self.unlearned.update { $0 -= 1 }
+                }
+            } catch {
+                file.endTurn()
+                throw error
+            }
+        }
+    }
+
+    /// Tells `objfs exec` what was stored, and what was not.
+    private func reporting(
+        _ file: LiveFile, by caller: Caller? = nil, _ body: () throws(Errno) -> Void
+    ) throws(Errno) {
+        do throws(Errno) {
+            try body()
         } catch {
             unstored?.failed(file.url, error, process: caller.map(\.process))
             throw error
@@ -20,14 +52,29 @@ extension Engine {
     }
 
     func commitInTurn(_ file: LiveFile, _ operation: String) throws(Errno) {
-        guard file.isDirty else { return }
+        guard let unlearned = try storeInTurn(file, operation) else { return }
+        try learn(unlearned, of: file, operation, settling: false)
+    }
+
+    /// What the store has of a file as a version that is not known yet.
+    private struct Unlearned: Sendable {
+        let commit: Commit
+        /// The time of the last write that it has.
+        let written: FileTime?
+    }
+
+    /// Brings all that is not in the store there.
+    ///
+    /// - Returns: What is there, if its version is yet to be learned.
+    private func storeInTurn(_ file: LiveFile, _ operation: String) throws(Errno) -> Unlearned? {
+        guard file.isDirty else { return nil }
         let isExclusive = file.state.withLock { $0.isExclusive && $0.info == nil }
         do throws(StorageError) {
             if let draft = file.state.withLock({ $0.draft }), draft.isDirty {
-                try store(draft, of: file)
-            } else {
-                try storeMetadata(of: file)
+                return try store(draft, of: file)
             }
+            try storeMetadata(of: file)
+            return nil
         } catch {
             file.state.withLock { state in
                 _ = try? state.draft?.file.note(failure: error.message)
@@ -42,17 +89,60 @@ extension Engine {
         }
     }
 
-    private func store(_ draft: Draft, of file: LiveFile) throws(StorageError) {
+    private func store(_ draft: Draft, of file: LiveFile) throws(StorageError) -> Unlearned? {
         let (key, attributes, condition, written) = file.state.withLock { state in
             (state.key, file.attributesToStore(state), state.condition, state.written)
         }
         _ = try? draft.file.note(metadata: attributes)
-        let info = try Commit(
-            draft: draft, key: key, attributes: attributes, condition: condition, budget: budget, pool: writers
-        ).run()
-        note(info, attributes, of: file) { state in
-            if state.written == written { state.written = nil }
+        let commit = Commit(
+            draft: draft, key: key, attributes: attributes, condition: condition, budget: budget, pool: writers)
+        let stored = Unlearned(commit: commit, written: written)
+        guard let info = try commit.put() else { return stored }
+        note(info, of: stored, in: file)
+        return nil
+    }
+
+    /// Learns the version of what was stored; if it can't be, the name is looked up anew, and who has it open is told
+    /// that it is stale.
+    private func learn(
+        _ stored: Unlearned, of file: LiveFile, _ operation: String, settling: Bool
+    ) throws(Errno) {
+        defer { file.learned(stored.commit.draft, settling: settling) }
+        do throws(StorageError) {
+            note(try stored.commit.learn(), of: stored, in: file)
+        } catch {
+            complaints.tell(operation, file.url, error)
+            forgetVersion(of: file)
+            throw error.code == .changed || error.code == .notFound ? .staleNFSFileHandle : Errno(error)
         }
+    }
+
+    private func note(_ info: ObjectInfo, of stored: Unlearned, in file: LiveFile) {
+        note(info, stored.commit.attributes, of: file) { state in
+            if state.written == stored.written { state.written = nil }
+        }
+    }
+
+    /// Gives a file a version that no store has.
+    private func forgetVersion(of file: LiveFile) {
+        let draft = file.takeDraft()
+        let size = draft?.size ?? 0
+        if let draft, draft.isDirty {
+            try? draft.file.noteKept()
+            complaints.tell("\(file.url): what was written is kept: objfs recover lists it (\(draft.file.path))")
+        } else {
+            draft?.file.discard()
+        }
+        let unknown = ObjectInfo(
+            key: file.key, size: size, etag: ETag(""), modified: Timestamp(nanoseconds: Complaints.now))
+        file.state.update { state in
+            state.info = unknown
+            state.condition = .unchanged(unknown.etag)
+            state.isMetadataDirty = false
+            state.written = nil
+        }
+        file.bucket.retire(unknown)
+        file.bucket.drop(file)
     }
 
     private func storeMetadata(of file: LiveFile) throws(StorageError) {

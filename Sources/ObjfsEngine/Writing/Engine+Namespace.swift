@@ -101,9 +101,9 @@ extension Engine {
     private func remove(_ key: ObjectKey, in folder: Folder, _ operation: String) throws(Errno) {
         try detach(key, in: folder.bucket, operation)
         let file = folder.bucket.file(key)
-        let isStored = file.map { !$0.isUnstored } ?? true
         func delete() throws(Errno) {
-            guard isStored else { return }
+            // Somebody may have stored it while its turn was waited for.
+            guard file.map({ !$0.isUnstored }) ?? true else { return }
             try answering(operation, "\(folder.bucket.store.name)/\(key)") { () throws(StorageError) in
                 try folder.bucket.store.delete(key)
             }

@@ -185,7 +185,7 @@ extension Engine {
 
     package func flush(_ handle: FileHandle, by caller: Caller) throws(Errno) {
         guard let open = files[handle], open.mayWrite, case .file(let file) = inodes[open.inode] else { return }
-        try commit(file, "close", by: caller)
+        try store(file, "close", by: caller)
     }
 
     package func synchronize(_ handle: FileHandle, dataOnly: Bool) throws(Errno) {
@@ -202,7 +202,7 @@ extension Engine {
         var failure: Errno?
         do throws(Errno) {
             // Pages that were written through a map come after `close` has asked.
-            try commit(file, "close")
+            try store(file, "close")
         } catch {
             failure = error
         }

@@ -36,8 +36,8 @@ final class LiveFile: Sendable {
     let inode: Inode
     let type: FileType
     let state: Monitor<State>
-    /// Held by who changes what the store has of the file.
-    private let turn = Monitor(())
+    /// Whether somebody changes what the store has of the file.
+    private let turn = Monitor(false)
 
     init(bucket: Bucket, inode: Inode, type: FileType, state: sending State) {
         self.bucket = bucket
@@ -61,8 +61,21 @@ final class LiveFile: Sendable {
 
     /// Does something to what the store has of the file, while nobody else does.
     func inTurn<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
-        try turn.withLock { (_) throws(Failure) in try body() }
+        takeTurn()
+        defer { endTurn() }
+        return try body()
     }
+
+    /// Waits until nobody else changes what the store has of the file; any thread may ``endTurn()`` then.
+    func takeTurn() {
+        turn.wait { isTaken -> Void? in
+            guard !isTaken else { return nil }
+            isTaken = true
+            return ()
+        }
+    }
+
+    func endTurn() { turn.update { $0 = false } }
 
     /// Whether what the store is seen to have may be what this file has, or will have once it is written.
     func stands(for found: ObjectInfo?) -> Bool {
@@ -126,6 +139,12 @@ final class LiveFile: Sendable {
         }
     }
 
+    /// Whether the store has a version of the file that is not known yet.
+    var isUnlearned: Bool { state.withLock { $0.draft?.isUnlearned ?? false } }
+
+    /// Waits until the version of the file in the store is known, or can't be.
+    func waitForVersion() { state.withLock { $0.draft }?.waitForVersion() }
+
     // MARK: The draft
 
     /// The draft, made if need be.
@@ -151,13 +170,27 @@ final class LiveFile: Sendable {
 
     /// Drops the draft if nobody writes and nothing is missing in the store.
     func settle() {
-        let dropped: Draft? = state.withLock { state in
-            guard state.writers == 0, let draft = state.draft, state.isUnlinked || !draft.isDirty else { return nil }
-            guard !state.isUnlinked else { return nil }
+        // Whoever learns the version does this in their stead.
+        dropDraft { !$0.isUnlearned }?.file.discard()
+    }
+
+    /// Notes that the version of a draft in the store is known, or can't be.
+    ///
+    /// - Parameter settling: Whether the draft is dropped, as ``settle()`` does, before anybody who waits goes on.
+    func learned(_ draft: Draft, settling: Bool) {
+        let dropped = settling ? dropDraft { $0 === draft } : nil
+        draft.state.update { $0.unlearned = nil }
+        dropped?.file.discard()
+    }
+
+    private func dropDraft(if isRight: (Draft) -> Bool) -> Draft? {
+        state.withLock { state in
+            guard state.writers == 0, !state.isUnlinked, let draft = state.draft, !draft.isDirty, isRight(draft) else {
+                return nil
+            }
             state.draft = nil
             return draft
         }
-        dropped?.file.discard()
     }
 
     /// Takes the draft away for good.

@@ -16,6 +16,7 @@ import SystemPackage
 ///     write OFFSET END        those bytes are in the data file
 ///     beginning SECONDS       an upload was about to begin, then
 ///     upload ID               an upload was begun
+///     stored                  the store has all of it, as a version that is not known yet
 ///     metadata NAME VALUE
 ///     failed REASON
 ///     kept                    the daemon has done with it
@@ -148,6 +149,7 @@ final class StagedFile: @unchecked Sendable {
     /// Notes that an upload is about to begin, whose name a crash may leave unknown.
     func noteBeginning() throws(Errno) { try add("beginning \(Complaints.now / 1_000_000_000)") }
     func note(upload: Upload) throws(Errno) { try add("upload \(Self.encoded(upload.id))") }
+    func noteStored() throws(Errno) { try add("stored") }
     func noteNoUpload() throws(Errno) { try add("upload -") }
     func note(failure: String) throws(Errno) { try add("failed \(Self.encoded(failure))") }
     func noteKept() throws(Errno) { try add("kept") }

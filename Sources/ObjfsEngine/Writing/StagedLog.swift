@@ -17,6 +17,8 @@ struct StagedLog: Sendable {
     /// When an upload was about to begin whose name is not known.
     var beginning: Timestamp?
     var attributes = ObjectAttributes()
+    /// Whether the store has all of it, as a version that nobody asked for.
+    private var isUnlearned = false
     /// Why it was not stored; `nil` if nobody tried.
     var failure: String?
     /// Whether the daemon has done with it.
@@ -24,8 +26,9 @@ struct StagedLog: Sendable {
 
     /// Whether the store has all of it.
     var isStored: Bool {
-        dirty.isEmpty && size == baseEnd && size == base?.size && upload == nil && beginning == nil
-            && baseKey == key
+        isUnlearned
+            || dirty.isEmpty && size == baseEnd && size == base?.size && upload == nil && beginning == nil
+                && baseKey == key
     }
 
     /// Reads a log, without a last line that was cut short by a crash; `nil` if it is none.
@@ -48,10 +51,12 @@ struct StagedLog: Sendable {
             baseKey = Self.decoded(words[4])
             readBase(words[1], size: numbers[1], end: numbers[2])
         case ("size", 2) where numbers[0] >= 0:
+            isUnlearned = false
             size = numbers[0]
             staged.remove(contentsOf: size..<Int64.max)
             dirty.remove(contentsOf: size..<Int64.max)
         case ("write", 3) where numbers[0] >= 0 && numbers[1] > numbers[0]:
+            isUnlearned = false
             staged.insert(contentsOf: numbers[0]..<numbers[1])
             dirty.insert(contentsOf: numbers[0]..<numbers[1])
             size = max(size, numbers[1])
@@ -59,6 +64,10 @@ struct StagedLog: Sendable {
         case ("upload", 2):
             beginning = nil
             upload = words[1] == "-" ? nil : Self.decoded(words[1])
+        case ("stored", 1):
+            isUnlearned = true
+            beginning = nil
+            upload = nil
         case ("metadata", 2): attributes = ObjectAttributes()
         case ("metadata", 3): attributes.metadata[Self.decoded(words[1])] = Self.decoded(words[2])
         case ("type", 2): attributes.contentType = Self.decoded(words[1])

@@ -104,12 +104,8 @@ package struct PrefixedStore: ObjectStore {
     @discardableResult
     package func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
-    ) throws(StorageError) -> ObjectInfo {
-        inner(try base.complete(outer(upload), parts, condition: condition))
-    }
-
-    package func finish(_ upload: Upload, _ parts: [UploadedPart]) throws(StorageError) {
-        try base.finish(outer(upload), parts)
+    ) throws(StorageError) -> ObjectInfo? {
+        try base.complete(outer(upload), parts, condition: condition).map(inner)
     }
 
     package func abort(_ upload: Upload) throws(StorageError) { try base.abort(outer(upload)) }

@@ -103,15 +103,9 @@ package struct ReportingStore: ObjectStore {
     @discardableResult
     package func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
-    ) throws(StorageError) -> ObjectInfo {
+    ) throws(StorageError) -> ObjectInfo? {
         try told("complete \(name)/\(upload.key) of \(parts.count) parts") { () throws(StorageError) in
             try base.complete(upload, parts, condition: condition)
-        }
-    }
-
-    package func finish(_ upload: Upload, _ parts: [UploadedPart]) throws(StorageError) {
-        try told("complete \(name)/\(upload.key) of \(parts.count) parts") { () throws(StorageError) in
-            try base.finish(upload, parts)
         }
     }
 

@@ -132,35 +132,15 @@ package final class RetryingStore: ObjectStore {
     @discardableResult
     package func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
-    ) throws(StorageError) -> ObjectInfo {
-        try ended(upload, parts) { () throws(StorageError) in
-            try base.complete(upload, parts, condition: condition)
-        } known: {
-            $0
-        }
-    }
-
-    package func finish(_ upload: Upload, _ parts: [UploadedPart]) throws(StorageError) {
-        try ended(upload, parts) { () throws(StorageError) in
-            try base.finish(upload, parts)
-        } known: { _ in
-        }
-    }
-
-    /// Ends an upload; an earlier attempt, whose answer was lost, may have ended it.
-    ///
-    /// - Parameter known: What is answered then, made of the object that is there.
-    private func ended<Result>(
-        _ upload: Upload, _ parts: [UploadedPart], _ end: () throws(StorageError) -> Result,
-        known: (ObjectInfo) -> Result
-    ) throws(StorageError) -> Result {
+    ) throws(StorageError) -> ObjectInfo? {
         var attempts = 0
         do throws(StorageError) {
             return try persist { () throws(StorageError) in
                 attempts += 1
-                return try end()
+                return try base.complete(upload, parts, condition: condition)
             }
         } catch {
+            // An earlier attempt, whose answer was lost, may have ended the upload.
             guard attempts > 1, error.code == .notFound || error.code == .preconditionFailed else { throw error }
             let size = parts.reduce(0) { $0 + $1.size }
             guard let info = try? base.info(upload.key), info.size == size,
@@ -169,7 +149,7 @@ package final class RetryingStore: ObjectStore {
                 throw StorageError(
                     .unavailable, "the store failed, and it is not known whether the object was written", cause: error)
             }
-            return known(info)
+            return info
         }
     }
 

@@ -125,7 +125,7 @@ package final class InMemoryStore: ObjectStore {
     @discardableResult
     package func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
-    ) throws(StorageError) -> ObjectInfo {
+    ) throws(StorageError) -> ObjectInfo? {
         try state.withLock { state throws(StorageError) in
             try state.check(condition, of: upload.key)
             let (body, attributes) = try state.assemble(upload, parts, smallest: uploadLimits.smallestPart)
