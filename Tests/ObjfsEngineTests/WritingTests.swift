@@ -61,6 +61,27 @@ import VFS
         #expect(try files.mount.memory.uploads(prefix: "").isEmpty)
     }
 
+    @Test func `W3: a file is sent while it is written though a shell closed a copy of its descriptor before`() throws {
+        let text = String(repeating: "0123456789", count: 200)
+        for start in ["", "a line\n"] {
+            let files = try WritableStore(["large": "old"])
+            // As of `(echo a line; cat large) > file`, whose children close it one after another.
+            let handle = try files.open("large", [.writing, .truncating])
+            try files.write(handle, start)
+            try files.engine.flush(handle, by: WritableStore.caller)
+            #expect(files.stored("large") == start)
+            for offset in stride(from: 0, to: 2000, by: 50) {
+                let next = String(text.dropFirst(offset).prefix(50))
+                try files.write(handle, next, at: Int64(start.utf8.count + offset))
+            }
+            let uploads = try files.mount.memory.uploads(prefix: "")
+            #expect(uploads.count == 1, "nothing was sent before the end")
+            try files.close(handle)
+            #expect(files.stored("large") == start + text)
+            #expect(files.mount.counter.counts.bytesRead == 0 && files.mount.counter.counts.copiedParts == 0)
+        }
+    }
+
     @Test func `W2: a file that was sent in parts may still be changed anywhere`() throws {
         let files = try WritableStore()
         var text = Array(repeating: UInt8(ascii: "x"), count: 1000)

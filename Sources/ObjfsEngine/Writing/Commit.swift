@@ -40,8 +40,6 @@ struct Commit {
                 state.stored = generation
                 if info == nil { state.unlearned = size }
                 state.streamed = StreamedParts()
-                // It is what was sent before that the next parts would follow on.
-                state.streamed.next = StreamedParts.most
             }
             if let info { build(on: info) } else { try? draft.file.noteStored() }
             return info
@@ -343,7 +341,8 @@ struct PartSender: Sendable {
     private func freeDisk(_ range: Range<Int64>, _ index: Int) {
         guard draft.isTight else { return }
         draft.state.withLock { state in
-            guard case .sent = state.streamed.parts[index] else { return }
+            // A write that is on its way would be lost with the rest.
+            guard state.writing == 0, case .sent = state.streamed.parts[index] else { return }
             state.staged.remove(contentsOf: range)
             state.gone.insert(contentsOf: range)
             draft.file.punch(range)

@@ -18,6 +18,8 @@ final class Draft: Sendable {
         var staged = RangeSet<Int64>()
         /// What differs from the base.
         var dirty = RangeSet<Int64>()
+        /// How many writes to the staged file have begun that ``staged`` does not tell of yet.
+        var writing = 0
         /// What was sent and is no longer in the staged file, for the disk was full.
         var gone = RangeSet<Int64>()
         /// Counts changes of any kind.
@@ -91,10 +93,19 @@ final class Draft: Sendable {
         let (end, overflow) = offset.addingReportingOverflow(Int64(bytes.count))
         guard !overflow, end <= bucket.store.uploadLimits.largestObject else { throw .fileTooLarge }
         let range = offset..<end
-        return try state.withLock { state throws(Errno) in
+        try state.withLock { state throws(Errno) in
             guard state.streamed.mayChange(range, gone: state.gone) else { throw .noSpace }
             if let failure = state.streamed.failure { throw failure }
+            state.writing += 1
+        }
+        // Those who send parts meanwhile must not be kept waiting.
+        let result = Result { () throws(Errno) in
             try bytes.withUnsafeBytes { (memory) throws(Errno) in try file.write(memory, at: offset) }
+        }
+        return try state.update { state throws(Errno) in
+            state.writing -= 1
+            try result.get()
+            try file.note(write: range)
             state.staged.insert(contentsOf: range)
             state.dirty.insert(contentsOf: range)
             state.since?.insert(contentsOf: range)
@@ -244,16 +255,19 @@ final class Draft: Sendable {
             let memory = UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<piece.count])
             try fill(memory, from: piece.lowerBound)
             do throws(Errno) {
-                try state.withLock { state throws(Errno) in
+                try state.wait { state throws(Errno) -> Void? in
+                    guard state.writing == 0 else { return nil }
                     // What was written meanwhile counts more.
                     let missing = RangeSet(piece).subtracting(state.staged)
                     for range in missing.ranges where range.upperBound <= state.baseEnd {
                         let start = Int(range.lowerBound - piece.lowerBound)
                         try file.write(
                             UnsafeRawBufferPointer(rebasing: memory[start..<start + range.count]), at: range.lowerBound)
+                        try file.note(write: range)
                         state.staged.insert(contentsOf: range)
                     }
                     if missing.isEmpty { state.baseEnd = min(state.baseEnd, piece.lowerBound) }
+                    return ()
                 }
             } catch {
                 throw StorageError(.noSpace, "the journal takes no more: \(error)")
@@ -318,8 +332,10 @@ extension Draft.State {
     }
 
     /// The next part to send while a file is written in order, once it is whole; `nil` if it is not yet.
+    ///
+    /// What a large base has is not sent again: the store copies it when the file is closed.
     mutating func nextPart(at end: Int64) -> Int? {
-        guard baseEnd == 0, end >= grid.single, streamed.next < StreamedParts.most else { return nil }
+        guard baseEnd <= grid.single, end >= grid.single, streamed.next < StreamedParts.most else { return nil }
         let range = grid.range(streamed.next)
         guard end >= range.upperBound, staged.contains(range) else { return nil }
         // It counts as on its way from now on, for whoever waits until none is.

@@ -23,7 +23,7 @@ import SystemPackage
 ///
 /// A later line counts more than an earlier one. Text is percent-encoded where it must be.
 final class StagedFile: @unchecked Sendable {
-    // Both descriptors are set once; all but `read` is called by one thread at a time: whoever holds the draft's lock.
+    // Both descriptors are set once; the log is written by one thread at a time: whoever holds the draft's lock.
     let path: String
     private let data: Int32
     private let log: Int32
@@ -91,7 +91,6 @@ final class StagedFile: @unchecked Sendable {
             guard count > 0 else { throw Errno(rawValue: count == 0 ? EIO : errno) }
             done += count
         }
-        try note(write: offset..<offset + Int64(bytes.count))
     }
 
     /// Reads bytes that were written; what a file lacks at its end reads as zeros.
@@ -126,8 +125,8 @@ final class StagedFile: @unchecked Sendable {
 
     // MARK: The log
 
-    /// Adds a line for a write, or lets the last line tell of more.
-    private func note(write range: Range<Int64>) throws(Errno) {
+    /// Adds a line for bytes that were written, or lets the last line tell of more.
+    func note(write range: Range<Int64>) throws(Errno) {
         var line = (start: range.lowerBound, end: range.upperBound, position: end)
         if let last, range.lowerBound >= last.start, range.lowerBound <= last.end {
             guard range.upperBound > last.end else { return }
