@@ -26,10 +26,12 @@ final class OpenFile: Sendable {
     var mayWrite: Bool { flags.contains(.writing) }
 
     /// The reader of a version, made if the last one was for another.
-    func reader(of object: ObjectVersion, budget: MemoryBudget, pool: WorkerPool) -> Reader {
+    func reader(of object: ObjectVersion, in engine: Engine) -> Reader {
         let (reader, old): (Reader, Reader?) = self.reader.withLock { reader in
             if let reader, reader.object.isSame(as: object) { return (reader, nil) }
-            let new = Reader(object, end: object.info.size, budget: budget, pool: pool)
+            let start = mayWrite ? nil : engine.filesAhead.begin(object)
+            let new = Reader(
+                object, end: object.info.size, budget: engine.budget, pool: engine.readers, start: start)
             let old = reader
             reader = new
             return (new, old)
@@ -123,7 +125,7 @@ extension Engine {
     ) throws(Errno) -> [ByteSlice] {
         let range = wanted.clamped(to: 0..<max(object.info.size, 0))
         guard !range.isEmpty else { return [] }
-        let reader = file.reader(of: object, budget: budget, pool: readers)
+        let reader = file.reader(of: object, in: self)
         return try asking(object, "read", object.url) { () throws(StorageError) in try reader.read(range) }
     }
 

@@ -27,6 +27,7 @@ package final class Engine: FileSystem {
     let buckets: Buckets?
     /// Fetches what is read ahead: each thread keeps a connection of the store busy, with buffers of its own.
     let readers = WorkerPool("objfs-read", limit: 64)
+    let filesAhead: FilesAhead
     /// Searches the borders of chunks.
     let searchers = WorkerPool("objfs-border", limit: 64)
     /// Those who decompress, each of whom takes some memory beside the budget.
@@ -53,6 +54,7 @@ package final class Engine: FileSystem {
         self.options = options
         self.logger = logger
         budget = MemoryBudget(limit: options.memoryLimit)
+        filesAhead = FilesAhead(budget: budget, pool: readers)
         complaints = Complaints(logger)
         unstored = options.reportsStoring.map(UnstoredFiles.init(report:))
         started = FileTime(nanoseconds: Complaints.now)

@@ -23,6 +23,8 @@ package final class MemoryBudget: Sendable {
         var pooled = 0
         var free: [Int: [UnsafeMutableRawBufferPointer]] = [:]
         var holders: [ObjectIdentifier: Weak] = [:]
+        /// How many of the holders stay for good.
+        var lasting = 0
         var streams = 0
         /// How many files are open for writing.
         var writers = 0
@@ -117,7 +119,7 @@ extension MemoryBudget {
 
 extension MemoryBudget.State {
     /// Whether anybody will soon need memory again.
-    fileprivate var isInUse: Bool { !holders.isEmpty || writers > 0 }
+    fileprivate var isInUse: Bool { holders.count > lasting || writers > 0 }
 
     /// Takes out all that is kept for later, if nobody needs it.
     fileprivate mutating func takeUnused() -> [UnsafeMutableRawBufferPointer] {
@@ -153,8 +155,13 @@ extension MemoryBudget.State {
 
 extension MemoryBudget {
     /// Takes note of somebody who will keep memory.
-    func join(_ holder: some Holder) {
-        state.withLock { $0.holders[ObjectIdentifier(holder)] = Weak(holder: holder) }
+    ///
+    /// - Parameter lasts: Whether it will never leave, and tells nothing of whether memory will soon be needed.
+    func join(_ holder: some Holder, lasts: Bool = false) {
+        state.withLock { state in
+            state.holders[ObjectIdentifier(holder)] = Weak(holder: holder)
+            if lasts { state.lasting += 1 }
+        }
     }
 
     /// Strikes somebody out; when nobody is left, no memory is kept for later.

@@ -31,6 +31,12 @@ struct ReadStream {
         lastRead = read
     }
 
+    /// A stream that nobody has read from yet, and the first bytes of the file.
+    init(from part: Part) {
+        self.init(at: part.range.lowerBound, read: 0)
+        insert(part)
+    }
+
     /// Up to where bytes were fetched or read.
     var frontier: Int64 { max(position, parts.last?.range.upperBound ?? 0) }
 

@@ -31,14 +31,19 @@ final class Reader: MemoryBudget.Holder {
     /// How far ahead is fetched at most.
     private static let farthest = ReadStream.largestPart * Int64(ReadStream.partsInFlight)
 
+    /// Makes a reader.
+    ///
+    /// - Parameter start: The beginning of the object, if it was fetched before.
     init(
-        _ object: ObjectVersion, in store: (any ObjectStore)? = nil, end: Int64, budget: MemoryBudget, pool: WorkerPool
+        _ object: ObjectVersion, in store: (any ObjectStore)? = nil, end: Int64, budget: MemoryBudget, pool: WorkerPool,
+        start: Part? = nil
     ) {
         self.object = object
         self.store = store ?? object.bucket.store
         self.end = end
         self.budget = budget
         self.pool = pool
+        if let start { state.withLock { $0.streams = [ReadStream(from: start)] } }
         budget.join(self)
     }
 

@@ -53,6 +53,17 @@ extension Array {
 extension [ObjectInfo] {
     /// The object with a key, in an array in the order of keys.
     func find(_ key: String) -> ObjectInfo? { binarySearch { compareBytes($0.key.string, key) } }
+
+    /// Where the objects begin that come after a key, in an array in the order of keys.
+    func firstIndex(after key: String) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if compareBytes(self[middle].key.string, key) <= 0 { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
 }
 
 extension [String] {

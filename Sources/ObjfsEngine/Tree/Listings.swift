@@ -188,6 +188,24 @@ extension Listings {
         return nil
     }
 
+    /// The next files of a folder that have bytes, as far as listings tell that are known, be they old.
+    ///
+    /// - Parameters:
+    ///   - key: The file before the first one.
+    ///   - count: How many at most.
+    func files(after key: ObjectKey, in folder: ObjectKey, _ count: Int) -> [ObjectInfo] {
+        state.withLock { state in
+            var files: [ObjectInfo] = []
+            for extent in state.folders[folder]?.extents ?? [] {
+                let objects = extent.page.objects
+                for object in objects[objects.firstIndex(after: key.string)...] where files.count < count {
+                    if object.size > 0, !object.key.string.hasSuffix("/") { files.append(object) }
+                }
+            }
+            return files
+        }
+    }
+
     /// Asks the store for the first page of a folder, or the one after another.
     func page(of folder: String, after extent: Extent?) throws(StorageError) -> Extent {
         let request = ListingRequest(prefix: folder, isDelimited: true, token: extent?.page.next)
