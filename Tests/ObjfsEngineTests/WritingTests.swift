@@ -74,8 +74,11 @@ import VFS
                 let next = String(text.dropFirst(offset).prefix(50))
                 try files.write(handle, next, at: Int64(start.utf8.count + offset))
             }
-            let uploads = try files.mount.memory.uploads(prefix: "")
-            #expect(uploads.count == 1, "nothing was sent before the end")
+            let pause = Monitor(())
+            for _ in 0..<500 where files.mount.counter.counts.parts == 0 {
+                pause.wait(atMost: .milliseconds(10)) { _ -> Void? in nil }
+            }
+            #expect(files.mount.counter.counts.parts > 0, "nothing was sent before the end")
             try files.close(handle)
             #expect(files.stored("large") == start + text)
             #expect(files.mount.counter.counts.bytesRead == 0 && files.mount.counter.counts.copiedParts == 0)
