@@ -273,6 +273,23 @@ import Transport
         #expect(!server.requests.contains { $0.method == "DELETE" })
     }
 
+    @Test func `a large object comes down in sixteen parts`() throws {
+        let folder = TemporaryFolder()
+        folder.makeFolder("t")
+        let bytes = [UInt8](unsafeUninitializedCapacity: 160 << 20) { memory, count in
+            for index in memory.indices {
+                memory.initializeElement(at: index, to: UInt8(truncatingIfNeeded: index >> 10))
+            }
+            count = memory.count
+        }
+        let server = server(bytes, etag: "version-1") { _ in nil }
+        defer { server.stop() }
+        let down = try download(server, [], in: folder)
+        #expect(down.status == 0, "\(down.standardError)")
+        #expect(folder.read("t/k") == bytes)
+        #expect(server.requests.count { $0.method == "GET" } == 16)
+    }
+
     private enum Broken {
         case atOnce, whenTheOthersAreThere, no
     }

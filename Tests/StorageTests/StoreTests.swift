@@ -37,6 +37,28 @@ import Threads
         #expect(try store.list(ListingRequest()).objects.isEmpty)
     }
 
+    @Test(arguments: [1, SeededGenerator.freshSeed])
+    func `bytes that come in pieces of any size are written where they belong`(seed: UInt64) throws {
+        let folder = TemporaryFolder()
+        var random = SeededGenerator(seed: seed)
+        let bytes = (0..<300_000).map { _ in UInt8.random(in: 0...255, using: &random) }
+        let draft = try DirectoryDrafts(DirectoryStore(path: folder.path)).draft("f")
+        for range in [200_000..<300_000, 100..<200_000, 0..<100, 7..<7] {
+            let stretch = DraftStretch(of: draft, from: Int64(range.lowerBound), count: Int64(range.count))
+            var rest = bytes[range]
+            while !rest.isEmpty {
+                let most = Bool.random(using: &random) ? 100 : 50_000
+                let next = rest.prefix(Int.random(in: 0...most, using: &random))
+                try next.withUnsafeBytes { try stretch.add($0) }
+                rest = rest.dropFirst(next.count)
+                #expect(stretch.end == Int64(range.upperBound - rest.count))
+            }
+            try stretch.write()
+        }
+        try draft.finish(permissions: nil, modified: nil)
+        #expect(folder.read("f") == bytes)
+    }
+
     @Test func `a folder that is not there is no bucket`() {
         let store = DirectoryStore(path: "/nonexistent/bucket")
         for body in [{ _ = try store.info("k") }, { _ = try store.list(ListingRequest()) }] as [() throws -> Void] {

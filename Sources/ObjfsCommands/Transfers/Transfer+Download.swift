@@ -34,21 +34,22 @@ extension Transfer {
 
     /// Reads an object in one go.
     private func fetch(_ object: ObjectInfo, _ draft: DirectoryDraft) throws(StorageError) -> ObjectInfo {
-        var offset: Int64 = 0
+        let stretch = DraftStretch(of: draft, from: 0, count: object.size)
         var failure: StorageError?
         var digest: RunningMD5? = object.etag.md5 == nil ? nil : RunningMD5()
         let info = try { () throws(StorageError) in
             do throws(StorageError) {
-                return try source.read(object.key, range: nil, ifVersion: object.etag) { part in
-                    do throws(StorageError) { try draft.write(part, at: offset) } catch { failure = error }
+                let info = try source.read(object.key, range: nil, ifVersion: object.etag) { part in
+                    do throws(StorageError) { try stretch.add(part) } catch { failure = error }
                     digest?.add(part)
-                    offset += Int64(part.count)
                     report.add(part.count)
                     return failure == nil
                 }
+                try stretch.write()
+                return info
             } catch { throw failure ?? error }
         }()
-        guard offset == object.size, info.size == object.size else { throw Self.wrongSize }
+        guard stretch.end == object.size, info.size == object.size else { throw Self.wrongSize }
         if let told = info.contentMD5, let digest = digest.take(), digest.finish() != told { throw Self.wrongDigest }
         return info
     }
@@ -76,18 +77,18 @@ extension Transfer {
     private func fetch(
         _ range: Range<Int64>, of object: ObjectInfo, _ draft: DirectoryDraft
     ) throws(StorageError) -> ObjectInfo {
-        var offset = range.lowerBound
+        let stretch = DraftStretch(of: draft, from: range.lowerBound, count: Int64(range.count))
         var failure: StorageError?
         let info: ObjectInfo
         do throws(StorageError) {
             info = try source.read(object.key, range: range, ifVersion: object.etag) { part in
-                do throws(StorageError) { try draft.write(part, at: offset) } catch { failure = error }
-                offset += Int64(part.count)
+                do throws(StorageError) { try stretch.add(part) } catch { failure = error }
                 report.add(part.count)
                 return failure == nil
             }
+            try stretch.write()
         } catch { throw failure ?? error }
-        guard offset == range.upperBound else { throw Self.wrongSize }
+        guard stretch.end == range.upperBound else { throw Self.wrongSize }
         return info
     }
 }

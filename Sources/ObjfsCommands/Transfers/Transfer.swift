@@ -43,7 +43,7 @@ struct Transfer: Sendable {
 
     /// The size of the parts in which an object comes down: they go to the disk as they come, and so may be larger.
     static func partDown(of size: Int64) -> Int64 {
-        let sixteenth = size / (16 << 20) << 20
+        let sixteenth = (size / (16 << 20)) << 20
         return max(min(max(sixteenth, part), 64 << 20), part(of: size))
     }
 
