@@ -79,13 +79,16 @@ final class StagedFile: @unchecked Sendable {
 
     // MARK: The bytes
 
+    /// How many bytes are written at a time: larger pages of the kernel's take longer, as ``Storage/DraftStretch`` tells.
+    private static let piece = 32 << 10
+
     /// Writes all the bytes or fails.
     ///
     /// The corresponding C function is `pwrite`.
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(Errno) {
         var done = 0
         while done < bytes.count {
-            let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[done...].prefix(Self.piece))
             let count = pwrite(data, rest.baseAddress, rest.count, off_t(offset) + off_t(done))
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { throw Errno(rawValue: count == 0 ? EIO : errno) }
