@@ -102,7 +102,7 @@ struct RunCommand: ParsableCommand {
         let factory = stores.factory
         let plan = try Planner(
             parameters: try cut.parameters("run"), isWhole: perObject || batch != nil, batch: batch ?? 1,
-            stores: factory, jobs: { () throws(Failure) in try keeping.place(factory) }
+            stores: factory, parallelism: execution.jobs, jobs: { () throws(Failure) in try keeping.place(factory) }
         ).plan(names())
         guard !execution.dryRun else { return show(plan, template) }
         try requireMount(plan, options)

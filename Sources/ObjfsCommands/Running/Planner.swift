@@ -15,6 +15,8 @@ struct Planner {
     /// How many whole objects one task gets.
     let batch: Int
     let stores: StoreFactory
+    /// How many tasks will run at a time, if that was said: fewer of them make fewer requests for borders.
+    let parallelism: Int?
     /// Where the jobs are whose outputs are inputs.
     let jobs: () throws(Failure) -> JobPlace
 
@@ -82,8 +84,9 @@ struct Planner {
     }
 
     private func chunkTasks(_ inputs: [Input]) throws(Failure) -> [RunTask] {
-        let pool = WorkerPool("objfs-borders", limit: 64)
-        let readers = WorkerPool("objfs-ahead", limit: 64)
+        let requests = parallelism.map { min(max($0, 1), 4) * 16 } ?? 64
+        let pool = WorkerPool("objfs-borders", limit: requests)
+        let readers = WorkerPool("objfs-ahead", limit: requests)
         let progress = ReadingProgress("run")
         defer { progress.clear() }
         let borders = BorderCache(folder: CacheFolder.borders, progress: progress.report)
