@@ -133,6 +133,8 @@ extension Engine {
     private func read(
         _ live: LiveFile, _ wanted: Range<Int64>, through file: OpenFile
     ) throws(Errno) -> [ByteSlice] {
+        // What the draft is a change of may be replaced by that very change.
+        live.waitForVersion()
         let (draft, info) = live.state.withLock { ($0.draft, $0.info) }
         if let draft {
             return try draft.read(wanted) { (object, range) throws(Errno) in

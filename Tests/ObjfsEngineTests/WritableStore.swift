@@ -120,6 +120,12 @@ final class WritableStore {
         return copy
     }
 
+    /// What is found of that.
+    func leftByKill() throws -> [LeftBehind] {
+        let copy = try copyOfJournal()
+        return withExtendedLifetime(copy) { LeftBehind.all(in: copy.path) }
+    }
+
     /// The names in the journal that are not the lock.
     var journal: [String] {
         TemporaryFolder.names(in: folder.path).flatMap { TemporaryFolder.names(in: folder.path + "/" + $0) }

@@ -387,7 +387,7 @@ import VFS
         #expect(files.stored("large") == text)
         // What a daemon leaves that is killed now is all in the store.
         #expect(!files.journal.isEmpty)
-        #expect(LeftBehind.all(in: try files.copyOfJournal().path).isEmpty)
+        #expect(try files.leftByKill().isEmpty)
         let seen = Monitor(Attributes?.none)
         let look: @Sendable () -> Void = { [mount = files.mount] in
             let attributes = try? mount.lookup("large")
@@ -420,6 +420,30 @@ import VFS
         #expect(files.stored("large") == text)
         let left = LeftBehind.all(in: files.folder.path)
         #expect(left.map(\.written) == [4])
+    }
+
+    @Test func `W7: what is written while the version of what was stored is not known is kept`() throws {
+        let files = try WritableStore(tellsVersions: false)
+        let isHeld = Monitor(true)
+        files.mount.counter.beforeInfo {
+            isHeld.wait { $0 ? nil : () }
+            return nil
+        }
+        let text = String(repeating: "0123456789", count: 200)
+        let handle = try files.open("large", [.writing, .truncating])
+        try files.write(handle, text)
+        try files.engine.flush(handle, by: WritableStore.caller)
+        #expect(try files.leftByKill().isEmpty)
+        try files.write(handle, "HEAD", at: 0)
+        #expect(try files.leftByKill().map(\.size) == [2000])
+        isHeld.update { $0 = false }
+        _ = try files.mount.lookup("large")
+        let copy = try files.copyOfJournal()
+        let left = LeftBehind.all(in: copy.path)
+        #expect(left.map(\.size) == [2000] && left.map(\.written) == [4])
+        for file in left { try file.upload(to: files.mount.memory, replacing: false) }
+        #expect(files.stored("large") == "HEAD" + text.dropFirst(4))
+        #expect(throws: Errno.staleNFSFileHandle) { try files.close(handle) }
     }
 
     @Test func `W7: what was left behind does not replace what has changed since`() throws {

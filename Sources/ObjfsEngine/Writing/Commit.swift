@@ -38,10 +38,13 @@ struct Commit {
             let info = try write(size)
             draft.state.update { state in
                 state.stored = generation
-                if info == nil { state.unlearned = size }
                 state.streamed = StreamedParts()
+                guard info == nil else { return }
+                state.unlearned = size
+                try? draft.file.noteStored()
+                noteSince(state, size)
             }
-            if let info { build(on: info) } else { try? draft.file.noteStored() }
+            if let info { build(on: info) }
             return info
         } catch {
             draft.state.withLock { $0.since = nil }
@@ -74,13 +77,20 @@ struct Commit {
         draft.state.update { state in
             state.base = ObjectVersion(bucket: draft.bucket, info: info)
             state.baseEnd = min(info.size, state.sinceSize)
+            state.gone = RangeSet()
+            // If the log can't tell, a recovery sends more than it must, or finds that the object has changed.
+            try? draft.file.note(base: info, end: state.baseEnd)
+            noteSince(state, state.size)
             state.dirty = state.since ?? RangeSet()
             state.since = nil
-            state.gone = RangeSet()
         }
-        // If the log can't tell, a recovery sends more than it must, or finds that the object has changed.
-        try? draft.file.note(base: info, end: info.size)
         try? draft.file.noteNoUpload()
+    }
+
+    /// Notes again what was written since the commit began: it is no part of the version that was noted last.
+    private func noteSince(_ state: Draft.State, _ size: Int64) {
+        for range in state.since?.ranges ?? RangeSet().ranges { try? draft.file.note(write: range) }
+        if state.size != size { try? draft.file.note(size: state.size) }
     }
 
     /// Copies another object inside the store, if the file is that as a whole.
@@ -306,17 +316,26 @@ struct PartSender: Sendable {
     ///
     /// - Parameter range: The bytes of the file that it has.
     func send(_ index: Int, _ range: Range<Int64>) throws(StorageError) -> UploadedPart {
-        let (upload, _) = try upload()
+        let upload = try uploadOfPart(index)
         draft.state.withLock { $0.streamed.parts[index] = .sending(isSpoilt: false) }
         do throws(StorageError) {
             let buffer = budget.buffer(range.count)
             try draft.fill(
                 UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<range.count]), from: range.lowerBound)
             let part = try store.writePart(index + 1, of: upload, ByteSlice(buffer, 0..<range.count))
-            draft.state.update { $0.streamed.ended(index, with: part) }
+            draft.state.update { $0.streamed.ended(index, with: part, of: upload) }
             return part
         } catch {
-            draft.state.update { $0.streamed.ended(index, with: nil) }
+            draft.state.update { $0.streamed.ended(index, with: nil, of: upload) }
+            throw error
+        }
+    }
+
+    private func uploadOfPart(_ index: Int) throws(StorageError) -> Upload {
+        do throws(StorageError) {
+            return try upload().0
+        } catch {
+            draft.state.update { $0.streamed.ended(index, with: nil, of: nil) }
             throw error
         }
     }

@@ -118,10 +118,18 @@ final class Draft: Sendable {
         }
     }
 
+    /// Changes the state and the staged file while no write to it is on its way.
+    private func whileNobodyWrites(_ body: (inout State) throws(Errno) -> Void) throws(Errno) {
+        try state.wait { state throws(Errno) -> Void? in
+            guard state.writing == 0 else { return nil }
+            return try body(&state)
+        }
+    }
+
     /// Cuts the file, or makes it longer by zeros.
     func truncate(to size: Int64) throws(Errno) {
         guard size <= bucket.store.uploadLimits.largestObject else { throw .fileTooLarge }
-        try state.withLock { state throws(Errno) in
+        try whileNobodyWrites { state throws(Errno) in
             if size < state.size {
                 guard state.gone.ranges.allSatisfy({ $0.upperBound <= size }) || size == 0 else { throw .noSpace }
                 if size == 0 { state.startOver() }
@@ -255,8 +263,7 @@ final class Draft: Sendable {
             let memory = UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<piece.count])
             try fill(memory, from: piece.lowerBound)
             do throws(Errno) {
-                try state.wait { state throws(Errno) -> Void? in
-                    guard state.writing == 0 else { return nil }
+                try whileNobodyWrites { state throws(Errno) in
                     // What was written meanwhile counts more.
                     let missing = RangeSet(piece).subtracting(state.staged)
                     for range in missing.ranges where range.upperBound <= state.baseEnd {
@@ -267,7 +274,6 @@ final class Draft: Sendable {
                         state.staged.insert(contentsOf: range)
                     }
                     if missing.isEmpty { state.baseEnd = min(state.baseEnd, piece.lowerBound) }
-                    return ()
                 }
             } catch {
                 throw StorageError(.noSpace, "the journal takes no more: \(error)")

@@ -175,7 +175,7 @@ extension Engine {
         }
         let sender = PartSender(draft: draft, key: key, attributes: attributes, budget: budget)
         guard !isUnlinked else {
-            draft.state.update { $0.streamed.ended(part, with: nil) }
+            draft.state.update { $0.streamed.ended(part, with: nil, of: nil) }
             return
         }
         writers.submit { sender.sendAhead(part) }

@@ -2,6 +2,7 @@ import Bytes
 import CLinux
 import Glibc
 import Storage
+import Synchronization
 import SystemPackage
 
 /// The two files of the journal for one file that is being written: its bytes, each at its own offset, and a log.
@@ -22,14 +23,19 @@ import SystemPackage
 ///     kept                    the daemon has done with it
 ///
 /// A later line counts more than an earlier one. Text is percent-encoded where it must be.
-final class StagedFile: @unchecked Sendable {
-    // Both descriptors are set once; the log is written by one thread at a time: whoever holds the draft's lock.
+final class StagedFile: Sendable {
+    /// What has been written to the log.
+    private struct Log {
+        var end: off_t = 0
+        /// The last line, if it tells of a write that may go on.
+        var last: (start: Int64, end: Int64, position: off_t)?
+    }
+
     let path: String
     private let data: Int32
     private let log: Int32
-    private var end: off_t = 0
-    /// The last line, if it tells of a write that may go on.
-    private var last: (start: Int64, end: Int64, position: off_t)?
+    /// Held while a line is written: those who send parts note what they do while others write.
+    private let written: Mutex<Log>
 
     /// What the log begins with.
     struct Header {
@@ -49,6 +55,7 @@ final class StagedFile: @unchecked Sendable {
             unlink(path + ".data")
             throw Errno(rawValue: reason)
         }
+        written = Mutex(Log())
         try add("objfs 1\nstore \(Self.encoded(header.store))\nkey \(Self.encoded(header.key.string))")
     }
 
@@ -63,7 +70,7 @@ final class StagedFile: @unchecked Sendable {
             close(data)
             throw Errno(rawValue: reason)
         }
-        end = max(lseek(log, 0, SEEK_END), 0)
+        written = Mutex(Log(end: max(lseek(log, 0, SEEK_END), 0)))
     }
 
     deinit {
@@ -130,15 +137,17 @@ final class StagedFile: @unchecked Sendable {
 
     /// Adds a line for bytes that were written, or lets the last line tell of more.
     func note(write range: Range<Int64>) throws(Errno) {
-        var line = (start: range.lowerBound, end: range.upperBound, position: end)
-        if let last, range.lowerBound >= last.start, range.lowerBound <= last.end {
-            guard range.upperBound > last.end else { return }
-            line = (last.start, range.upperBound, last.position)
+        try written.withLock { written throws(Errno) in
+            var line = (start: range.lowerBound, end: range.upperBound, position: written.end)
+            if let last = written.last, range.lowerBound >= last.start, range.lowerBound <= last.end {
+                guard range.upperBound > last.end else { return }
+                line = (last.start, range.upperBound, last.position)
+            }
+            let text = "write \(Self.padded(line.start)) \(Self.padded(line.end))\n"
+            try put(text, at: line.position)
+            written.end = max(written.end, line.position + off_t(text.utf8.count))
+            written.last = line
         }
-        let text = "write \(Self.padded(line.start)) \(Self.padded(line.end))\n"
-        try put(text, at: line.position)
-        end = max(end, line.position + off_t(text.utf8.count))
-        last = line
     }
 
     func note(size: Int64) throws(Errno) { try add("size \(size)") }
@@ -165,9 +174,11 @@ final class StagedFile: @unchecked Sendable {
     }
 
     private func add(_ lines: String) throws(Errno) {
-        try put(lines + "\n", at: end)
-        end += off_t(lines.utf8.count) + 1
-        last = nil
+        try written.withLock { written throws(Errno) in
+            try put(lines + "\n", at: written.end)
+            written.end += off_t(lines.utf8.count) + 1
+            written.last = nil
+        }
     }
 
     private func put(_ text: String, at position: off_t) throws(Errno) {

@@ -47,7 +47,13 @@ struct StreamedParts {
     }
 
     /// Takes note of how the sending of a part ended.
-    mutating func ended(_ index: Int, with part: UploadedPart?) {
+    ///
+    /// - Parameter upload: What it was sent to; `nil` if there was nothing yet.
+    mutating func ended(_ index: Int, with part: UploadedPart?, of upload: Upload?) {
+        // An upload that is over by now took its parts along.
+        if let upload {
+            guard case .begun(let current, _) = begin, current == upload else { return }
+        }
         if let part { numbers.insert(part.number) }
         guard case .sending(let isSpoilt) = parts[index] else { return }
         parts[index] = isSpoilt ? nil : part.map(Part.sent)
