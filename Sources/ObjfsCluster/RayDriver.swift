@@ -39,11 +39,26 @@ enum RayDriver {
             return file
 
 
+        def stand_apart(control):
+            # Ray kills the children of its process that ends, and not theirs: it meets one here that only waits,
+            # and the worker is told, so that it ends its tasks with all that they started.
+            end_with_parent = 1
+            control(end_with_parent, signal.SIGTERM)
+            waiting = os.getpid()
+            worker = os.fork()
+            if worker != 0:
+                os.closerange(0, 1024)
+                os.waitpid(worker, 0)
+                os._exit(0)
+            control(end_with_parent, signal.SIGTERM)
+            if os.getppid() != waiting:
+                os._exit(1)
+
+
         def work(command, program, given):
             environment = dict(os.environ)
             environment.pop("OMP_NUM_THREADS", None)
             control = ctypes.CDLL(None).prctl
-            end_with_parent = 1
             path, files = command[0], []
             if program is not None:
                 files.append(in_memory(program))
@@ -51,7 +66,7 @@ enum RayDriver {
             standard_input = in_memory(given) if given is not None else os.open(os.devnull, os.O_RDONLY)
             process = subprocess.Popen(
                 command, executable=path, pass_fds=files, env=environment, stdin=standard_input,
-                preexec_fn=lambda: control(end_with_parent, signal.SIGTERM))
+                preexec_fn=lambda: stand_apart(control))
             for file in files + [standard_input]:
                 os.close(file)
             try:
