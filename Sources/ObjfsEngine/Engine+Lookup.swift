@@ -78,14 +78,17 @@ extension Engine {
 
     /// What a name of a folder is; `nil` where there is nothing.
     ///
-    /// - Parameter isMade: Whether the name is about to be made, so that what the kernel was just told will do.
-    func find(_ name: String, in folder: Folder, _ operation: String, isMade: Bool = false) throws(Errno) -> Found? {
+    /// - Parameter absence: How long ago the store may have been asked that said that the name is not there;
+    ///   `nil` for as long as the user allows.
+    func find(
+        _ name: String, in folder: Folder, _ operation: String, absence: Duration? = nil
+    ) throws(Errno) -> Found? {
         let key = ObjectKey(folder.prefix + name)
         let file = folder.bucket.file(key)
         file?.waitForVersion()
         if let file, file.stands(for: nil) { return .file(file) }
         let finding = try answering(operation, folder.url(name)) { () throws(StorageError) in
-            try folder.bucket.listings.find(name, in: folder.prefix, isMade: isMade)
+            try folder.bucket.listings.find(name, in: folder.prefix, absence: absence)
         }
         if case .object(let info) = finding.found, let file, file.stands(for: info) {
             return .file(file)

@@ -25,9 +25,8 @@ package struct MountHelperArguments: Hashable, Sendable {
 
     /// Options of objfs that take one.
     private static let valued: Set<String> = [
-        "chunk-size", "format", "metadata-ttl", "memory-limit", "log-file", "permissions", "journal",
-        "endpoint-url", "region", "profile",
-        "addressing-style",
+        "chunk-size", "format", "metadata-ttl", "absence-ttl", "memory-limit", "log-file", "permissions", "journal",
+        "endpoint-url", "region", "profile", "addressing-style",
     ]
 
     /// Reads the command line.

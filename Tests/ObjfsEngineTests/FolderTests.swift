@@ -103,6 +103,30 @@ import VFS
         #expect(entry.timeout > .seconds(300) && entry.timeout <= .seconds(600))
     }
 
+    @Test func `M6: that a name is absent is remembered for as long as is asked for`() throws {
+        for ttl in [Duration.seconds(600), .zero] {
+            let mount = try MountedStore(
+                ["a": "1"],
+                options: { options in
+                    options.metadataTTL = ttl
+                    options.absenceTTL = .seconds(3600)
+                })
+            #expect(throws: Errno.noSuchFileOrDirectory) { try mount.lookup("b") }
+            try mount.memory.write("b", "new".utf8)
+            mount.counter.reset()
+            #expect(throws: Errno.noSuchFileOrDirectory) { try mount.lookup("b") }
+            #expect(throws: Errno.noSuchFileOrDirectory) { try mount.lookup("b-too") }
+            #expect(mount.counter.counts.lists == 0)
+            // It says nothing of what is there.
+            #expect(try mount.lookup("a").size == 1)
+            #expect(throws: Errno.noSuchFileOrDirectory) { try mount.lookup("b") }
+            // Who lists the folder sees it, if the listing is new.
+            guard ttl == .zero else { continue }
+            #expect(try mount.names("") == ["a", "b"])
+            #expect(try mount.lookup("b").size == 3)
+        }
+    }
+
     @Test func `M6: without a time to believe in, everything is asked for again`() throws {
         let mount = try MountedStore(["a": "1"], options: { $0.metadataTTL = .zero })
         let first = try mount.lookup("a")

@@ -31,7 +31,16 @@ import VFS
     func `W8, M6, M7: a tree under random operations is what a dictionary is`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         let steps = (0..<300).map { TreeModel.Step.random($0, &random) }
-        check(steps, seed: seed, TreeModel.run)
+        check(steps, seed: seed) { TreeModel.run($0, believing: .zero) }
+    }
+
+    @Test(arguments: seeds)
+    func `M6: what is remembered of a tree for long, absence too, is never older than a change made here`(
+        seed: UInt64
+    ) {
+        var random = SeededGenerator(seed: seed)
+        let steps = (0..<400).map { TreeModel.Step.random($0, &random) }.filter { !$0.isForeign }
+        check(steps, seed: seed) { TreeModel.run($0, believing: .seconds(3600)) }
     }
 
     @Test func `a failure is made short`() {
@@ -305,9 +314,15 @@ private struct TreeModel {
         }
     }
 
-    static func run(_ steps: [Step]) -> String? {
+    /// - Parameter ttl: For how long names are believed, and that there are none.
+    static func run(_ steps: [Step], believing ttl: Duration) -> String? {
         ModelFailure.note {
-            let files = try WritableStore(tellsVersions: false, options: { $0.metadataTTL = .zero })
+            let files = try WritableStore(
+                tellsVersions: false,
+                options: { options in
+                    options.metadataTTL = ttl
+                    options.absenceTTL = ttl
+                })
             var model = TreeModel()
             for (number, step) in steps.enumerated() {
                 do {

@@ -275,6 +275,46 @@ import VFS
         #expect(files.mount.counter.counts.lists == before + 1)
     }
 
+    @Test func `M6: new files of a folder cost one request each where absence may be remembered`() throws {
+        for (isNew, most) in [(true, 0), (false, 10)] {
+            let files = try WritableStore(["d/old": "x"], options: { $0.absenceTTL = .seconds(600) })
+            if isNew {
+                #expect(throws: Errno.noSuchFileOrDirectory) { try files.mount.lookup("e") }
+                try files.makeFolder("e")
+            }
+            let folder = try files.mount.lookup(isNew ? "e" : "d").inode
+            files.mount.counter.reset()
+            for number in 0..<100 {
+                #expect(throws: Errno.noSuchFileOrDirectory) { try files.engine.lookup("\(number)", in: folder) }
+                let made = try files.engine.create(
+                    "\(number)", in: folder, mode: 0o644, [.writing], by: WritableStore.caller)
+                try files.write(made.file.handle, "text")
+                try files.close(made.file.handle)
+            }
+            #expect(files.mount.counter.counts.lists <= most)
+            #expect(files.mount.counter.counts.writes == 100)
+        }
+    }
+
+    @Test func `W6: what another client wrote under a name that was thought to be free is not replaced`() async throws {
+        let files = try WritableStore(options: { $0.absenceTTL = .seconds(600) })
+        for name in ["file", "link", "folder", "moved"] {
+            #expect(throws: Errno.noSuchFileOrDirectory) { try files.mount.lookup(name) }
+        }
+        let foreign = ["file", "link", "folder", "moved"]
+        // What was looked up a tenth of a second ago is taken for what the kernel was told just before.
+        try await Task.sleep(for: .milliseconds(150))
+        for name in foreign { try files.mount.memory.write(ObjectKey(name), "foreign".utf8) }
+        let handle = try files.open("file")
+        try files.write(handle, "mine")
+        #expect(throws: Errno.staleNFSFileHandle) { try files.close(handle) }
+        #expect(throws: Errno.fileExists) { try files.link("link", to: "file") }
+        #expect(throws: Errno.fileExists) { try files.makeFolder("folder") }
+        try files.put("new", "mine")
+        #expect(throws: Errno.fileExists) { try files.rename("new", "moved", flags: 1) }
+        for name in foreign { #expect(files.stored(name) == "foreign") }
+    }
+
     @Test func `M7: extended attributes of users are kept`() throws {
         let files = try WritableStore(["a": "x"])
         let inode = try files.mount.lookup("a").inode

@@ -49,6 +49,9 @@ struct MountCommand: ParsableCommand {
     @Option(help: ArgumentHelp("How long names and attributes are believed", valueName: "seconds"))
     var metadataTtl: Double?
 
+    @Option(help: ArgumentHelp("How long it is remembered that a name is not there", valueName: "seconds"))
+    var absenceTtl: Double?
+
     @Option(help: ArgumentHelp("How much memory file content may take", valueName: "size"))
     var memoryLimit: String?
 
@@ -109,6 +112,7 @@ struct MountCommand: ParsableCommand {
             command.chunkSize = command.chunkSize ?? chunkSize
             command.format = command.format ?? format
             command.metadataTtl = command.metadataTtl ?? metadataTtl
+            command.absenceTtl = command.absenceTtl ?? absenceTtl
             command.memoryLimit = command.memoryLimit ?? memoryLimit
             command.logFile = command.logFile ?? logFile
             command.readyDescriptor = readyDescriptor
@@ -133,12 +137,8 @@ struct MountCommand: ParsableCommand {
         cut.recordStart = nil
         cut.header = false
         options.chunks = try cut.parameters("mount")
-        if let metadataTtl {
-            guard metadataTtl >= 0, metadataTtl < 1e6 else {
-                throw Failure(usage: "mount: '\(metadataTtl)' is no time: it must be 0 or more seconds")
-            }
-            options.metadataTTL = .milliseconds(Int64(metadataTtl * 1000))
-        }
+        if let metadataTtl { options.metadataTTL = try duration(metadataTtl) }
+        if let absenceTtl { options.absenceTTL = try duration(absenceTtl) }
         if let memoryLimit {
             guard let size = ByteCount(memoryLimit), size.bytes >= 16 << 20, let bytes = Int(exactly: size.bytes) else {
                 throw Failure(usage: "mount: '\(memoryLimit)' is no limit of memory: it must be 16M or more")
@@ -153,6 +153,13 @@ struct MountCommand: ParsableCommand {
         }
         options.borders = BorderCache(folder: CacheFolder.borders)
         return options
+    }
+
+    private func duration(_ seconds: Double) throws(Failure) -> Duration {
+        guard seconds >= 0, seconds < 1e6 else {
+            throw Failure(usage: "mount: '\(seconds)' is no time: it must be 0 or more seconds")
+        }
+        return .milliseconds(Int64(seconds * 1000))
     }
 
     // MARK: The first process
@@ -172,6 +179,7 @@ struct MountCommand: ParsableCommand {
         if let chunkSize { words.append("--chunk-size=\(chunkSize)") }
         if let format { words.append("--format=\(format)") }
         if let metadataTtl { words.append("--metadata-ttl=\(metadataTtl)") }
+        if let absenceTtl { words.append("--absence-ttl=\(absenceTtl)") }
         if let memoryLimit { words.append("--memory-limit=\(memoryLimit)") }
         return words + stores.words + ["--", sourceURL, AbsolutePath.of(directory)]
     }

@@ -8,9 +8,14 @@ struct Extent: Sendable {
     let lower: String
     /// Where knowledge ends.
     let upper: Upper
+    /// What the keys that were asked for begin with.
+    let prefix: String
     /// When the store was asked, and its answer began to age.
     let asked: ContinuousClock.Instant
     let page: ListingPage
+
+    /// Whether the store was asked for names of the folder, and not for those only that begin as one does.
+    var isPage: Bool { prefix.isEmpty || prefix.hasSuffix("/") }
 
     enum Upper: Sendable {
         /// This key is known, and none after it.
@@ -52,12 +57,19 @@ struct Extent: Sendable {
     init(_ page: ListingPage, answering request: ListingRequest, from lower: String, asked: ContinuousClock.Instant) {
         self.lower = lower
         self.asked = asked
+        prefix = request.prefix
         var page = page
         page.objects.restoreOrder { comesBefore($0.key.string, $1.key.string) }
         page.prefixes.restoreOrder(by: comesBefore)
         let last = [page.objects.last?.key.string, page.prefixes.last].compactMap(\.self).max(by: comesBefore)
         upper = page.next == nil ? .beginningWith(request.prefix) : .through(last ?? lower)
         self.page = page
+    }
+
+    /// Makes the one page of a folder that has nothing in it.
+    init(emptyFolder prefix: String, asked: ContinuousClock.Instant) {
+        self.init(
+            ListingPage(), answering: ListingRequest(prefix: prefix, isDelimited: true), from: prefix, asked: asked)
     }
 
     /// Where the page after this one begins to know.

@@ -28,16 +28,14 @@ final class Listings: Sendable {
         var names = 0
         /// At how many names those are looked for that are too old.
         var sweepAt = 20_000
-        /// Counts what was forgotten, and when each folder was last.
-        var changes: UInt64 = 0
-        var forgotten: [ObjectKey: UInt64] = [:]
+        /// What was asked until then may have been changed here.
+        var allChanged: ContinuousClock.Instant?
     }
 
     /// What is known of the names of one folder.
     fileprivate struct Folder {
-        /// In the order of their keys, and apart from one another.
-        var extents: [Extent] = []
-        /// How often a single name was asked for and found, since when.
+        var names = KnownNames()
+        /// How often a single name was asked for that makes others likely, since when.
         var questions = 0
         var since: ContinuousClock.Instant = .now
     }
@@ -48,9 +46,12 @@ final class Listings: Sendable {
     private let state = Mutex(State())
 
     /// How many names are remembered at most.
-    private static let limit = 200_000
-    /// How long ago the kernel may have looked a name up that it then has made.
-    private static let lookedUp = Duration.milliseconds(100)
+    fileprivate static let limit = 200_000
+    /// How long ago the kernel may have looked a name up that it then has made, and was told the truth.
+    static let lookedUp = Duration.milliseconds(100)
+
+    /// How long what the store said may be of use.
+    private var lifetime: Duration { max(ttl, absenceTTL, Self.lookedUp) }
 
     init(store: any ObjectStore, ttl: Duration, absenceTTL: Duration) {
         self.store = store
@@ -58,20 +59,46 @@ final class Listings: Sendable {
         self.absenceTTL = absenceTTL
     }
 
-    /// Whether many single names of a folder were asked for lately, and found.
+    /// Whether many single names of a folder were asked for lately.
     func isBusy(_ folder: String) -> Bool {
         state.withLock { ($0.folders[ObjectKey(folder)]?.questions ?? 0) >= 8 }
     }
+}
 
-    /// Forgets what is known of the folder that a key is in; a marker is in the folder above its own.
+// MARK: What is changed here
+
+extension Listings {
+    /// Forgets what a name is: it was just changed. A marker is the name of its folder.
     func forget(_ key: ObjectKey) {
-        state.withLock { $0.forget(key.folder) }
+        let now = ContinuousClock.now
+        state.withLock { $0.change(key.withoutSlash, in: key.folder, at: now, lifetime) }
+    }
+
+    /// Forgets a folder, and all that was in it.
+    func forgetFolder(_ prefix: String) {
+        let now = ContinuousClock.now
+        state.withLock { state in
+            let key = ObjectKey(prefix)
+            state.change(key.withoutSlash, in: key.folder, at: now, lifetime)
+            state.update(key) { $0.names.changeAll(at: now) }
+        }
     }
 
     /// Forgets all that is known.
     func forgetAll() {
+        let now = ContinuousClock.now
+        state.withLock { $0.forgetAll(at: now) }
+    }
+
+    /// Takes note that a folder is about to be made whose name was found to be free: there is nothing in it.
+    func noteMade(_ prefix: String) {
         state.withLock { state in
-            for folder in Array(state.folders.keys) { state.forget(folder) }
+            let key = ObjectKey(prefix)
+            guard let known = state.folders[key.folder]?.names.answer(key.withoutSlash), known.found == nil else {
+                return
+            }
+            let extent = Extent(emptyFolder: prefix, asked: known.asked)
+            state.update(key) { $0.names.add(extent, oldest: .now - lifetime) }
         }
     }
 }
@@ -86,23 +113,21 @@ extension Listings {
     ///   - folder: The keys of the folder begin so; empty, or with a `/` at its end.
     ///   - stem: If not `nil`, the beginning of `name` that is asked for in its stead,
     ///     so that the answer tells of that name too.
-    ///   - isMade: Whether the name is about to be made: the kernel has just looked it up, and was told the truth.
+    ///   - absence: How long ago the store may have been asked that said that the name is not there;
+    ///     `nil` for as long as the user allows.
     func find(
-        _ name: String, in folder: String, stem: String? = nil, isMade: Bool = false
+        _ name: String, in folder: String, stem: String? = nil, absence: Duration? = nil
     ) throws(StorageError) -> Finding {
         let key = folder + name
-        if let finding = remembered(key, in: folder, absence: isMade ? max(absenceTTL, Self.lookedUp) : absenceTTL) {
-            return finding
-        }
-        if stem == nil, let extent = try scan(from: name, in: folder), let found = answer(key, [extent]) {
-            if found.found != nil { countFound(in: folder) }
+        if let finding = remembered(key, in: folder, absence: absence ?? absenceTTL) { return finding }
+        if stem == nil, let extent = try scan(from: name, in: folder), let found = answer(key, extent) {
+            count(found, in: folder)
             return found
         }
         do throws(StorageError) {
             var finding = try ask(key, in: folder, stem: stem)
             finding.isAlone = true
-            // Names that are not there yet are asked for by who makes them: a page of others is of no use then.
-            if finding.found != nil, stem == nil { countFound(in: folder) }
+            if stem == nil { count(finding, in: folder) }
             return finding
         } catch {
             guard error.code == .accessDenied else { throw error }
@@ -113,7 +138,7 @@ extension Listings {
     private func ask(_ key: String, in folder: String, stem: String?) throws(StorageError) -> Finding {
         let request = ListingRequest(prefix: stem.map { folder + $0 } ?? key, isDelimited: true, limit: 100)
         let first = try fetch(request, from: request.prefix, in: folder)
-        if let finding = answer(key, [first]) { return finding }
+        if let finding = answer(key, first) { return finding }
         // Many names go on from this one: what is not told yet is whether it is a folder.
         if first.covers(key) {
             let below = ListingRequest(prefix: key + "/", isDelimited: true, limit: 1)
@@ -143,30 +168,18 @@ extension Listings {
 
     /// What is known already; absence only for as long as that may be remembered.
     private func remembered(_ key: String, in folder: String, absence: Duration) -> Finding? {
-        let now = ContinuousClock.now
-        let extents = state.withLock { state in
-            state.folders[ObjectKey(folder)]?.extents.filter { extent in
-                extent.asked + ttl > now && (extent.covers(key) || extent.covers(key + "/"))
-            }
-        }
-        guard let extents, !extents.isEmpty, let finding = answer(key, extents) else { return nil }
-        guard finding.found == nil else { return finding }
-        let expires = finding.expires - ttl + absence
-        return expires > now ? Finding(found: nil, expires: expires) : nil
-    }
-
-    /// What some extents tell of a key; `nil` if that is not enough.
-    private func answer(_ key: String, _ extents: [Extent]) -> Finding? {
-        let folderKey = key + "/"
-        let expires = (extents.map(\.asked).min() ?? .now) + ttl
-        if extents.contains(where: { $0.page.prefixes.has(folderKey) }) {
-            return Finding(found: .folder, expires: expires)
-        }
-        guard extents.contains(where: { $0.covers(key) }), extents.contains(where: { $0.covers(folderKey) }) else {
+        guard let known = state.withLock({ $0.folders[ObjectKey(folder)]?.names.answer(ObjectKey(key)) }) else {
             return nil
         }
-        let object = extents.lazy.compactMap { $0.page.objects.find(key) }.first
-        return Finding(found: object.map(Found.object), expires: expires)
+        let expires = known.asked + (known.found == nil ? absence : ttl)
+        return expires > .now ? Finding(found: known.found, expires: expires) : nil
+    }
+
+    /// What the store's answer tells of a key; `nil` if that is not enough.
+    private func answer(_ key: String, _ extent: Extent) -> Finding? {
+        var names = KnownNames()
+        names.add(extent, oldest: extent.asked - .seconds(1))
+        return names.answer(ObjectKey(key)).map { Finding(found: $0.found, expires: $0.asked + ttl) }
     }
 }
 
@@ -175,17 +188,8 @@ extension Listings {
 extension Listings {
     /// The whole listing of a folder, if it is known.
     func complete(_ folder: String) -> [Extent]? {
-        let now = ContinuousClock.now
-        guard let extents = state.withLock({ $0.folders[ObjectKey(folder)]?.extents }) else { return nil }
-        var next = folder
-        var chain: [Extent] = []
-        for extent in extents where !comesBefore(extent.lower, next) {
-            guard sameBytes(extent.lower, next), extent.asked + ttl > now else { return nil }
-            chain.append(extent)
-            if case .beginningWith(let prefix) = extent.upper, sameBytes(prefix, folder) { return chain }
-            next = extent.next
-        }
-        return nil
+        let oldest = ContinuousClock.now - ttl
+        return state.withLock { $0.folders[ObjectKey(folder)]?.names.pages(of: folder, after: oldest) }
     }
 
     /// The next files of a folder that have bytes, as far as listings tell that are known, be they old.
@@ -194,16 +198,7 @@ extension Listings {
     ///   - key: The file before the first one.
     ///   - count: How many at most.
     func files(after key: ObjectKey, in folder: ObjectKey, _ count: Int) -> [ObjectInfo] {
-        state.withLock { state in
-            var files: [ObjectInfo] = []
-            for extent in state.folders[folder]?.extents ?? [] {
-                let objects = extent.page.objects
-                for object in objects[objects.firstIndex(after: key.string)...] where files.count < count {
-                    if object.size > 0, !object.key.string.hasSuffix("/") { files.append(object) }
-                }
-            }
-            return files
-        }
+        state.withLock { $0.folders[folder]?.names.files(after: key, count) ?? [] }
     }
 
     /// Asks the store for the first page of a folder, or the one after another.
@@ -224,17 +219,21 @@ extension Listings {
         }
     }
 
-    /// Counts one more single name that was found.
-    private func countFound(in folder: String) {
+    /// Counts one more single name that was asked for.
+    ///
+    /// Names that are not there are asked for by who makes them: a page of others is of no use then, unless it may be
+    /// remembered where there is none.
+    private func count(_ finding: Finding, in folder: String) {
+        guard finding.found != nil || absenceTTL > .zero else { return }
         let now = ContinuousClock.now
         state.withLock { state in
-            var known = state.folders[ObjectKey(folder)] ?? Folder()
-            if known.since + max(ttl, .seconds(1)) < now {
-                known.questions = 0
-                known.since = now
+            state.update(ObjectKey(folder)) { known in
+                if known.since + max(ttl, .seconds(1)) < now {
+                    known.questions = 0
+                    known.since = now
+                }
+                known.questions += 1
             }
-            known.questions += 1
-            state.folders[ObjectKey(folder)] = known
         }
     }
 
@@ -254,7 +253,6 @@ extension Listings {
         _ request: ListingRequest, from lower: String, in folder: String
     ) throws(StorageError) -> Extent {
         let asked = ContinuousClock.now
-        let changes = state.withLock { $0.changes }
         var request = request
         var page = try store.list(request)
         while page.objects.isEmpty, page.prefixes.isEmpty, let next = page.next {
@@ -262,56 +260,58 @@ extension Listings {
             page = try store.list(request)
         }
         let extent = Extent(page, answering: request, from: lower, asked: asked)
-        state.withLock { state in
-            // The store may have answered before something was changed here that is forgotten by now.
-            guard state.forgotten[ObjectKey(folder)] ?? 0 <= changes else { return }
-            state.add(extent, to: ObjectKey(folder), now: asked, ttl: ttl, limit: Self.limit)
-        }
+        state.withLock { $0.add(extent, to: ObjectKey(folder), lifetime) }
         return extent
     }
 }
 
 extension Listings.State {
-    fileprivate mutating func add(
-        _ extent: Extent, to folder: ObjectKey, now: ContinuousClock.Instant, ttl: Duration, limit: Int
+    fileprivate mutating func add(_ extent: Extent, to folder: ObjectKey, _ lifetime: Duration) {
+        let oldest = ContinuousClock.now - lifetime
+        makeRoom(oldest)
+        if let allChanged, extent.asked <= allChanged { return }
+        update(folder) { $0.names.add(extent, oldest: oldest) }
+    }
+
+    fileprivate mutating func change(
+        _ key: ObjectKey, in folder: ObjectKey, at now: ContinuousClock.Instant, _ lifetime: Duration
     ) {
-        if names > sweepAt { removeExpired(now, ttl) }
-        if names > limit {
-            folders.removeAll()
-            names = 0
-        }
-        var known = folders[folder] ?? Listings.Folder()
-        names -= known.names
-        defer {
-            names += known.names
-            folders[folder] = known
-        }
-        known.extents.removeAll { $0.asked + ttl <= now }
-        // A question about one name does not tear a hole into a listing that is still believed.
-        guard !known.extents.contains(where: { $0.contains(extent) }) else { return }
-        known.extents.removeAll { $0.overlaps(extent) }
-        let place = known.extents.firstIndex { comesBefore(extent.lower, $0.lower) } ?? known.extents.endIndex
-        known.extents.insert(extent, at: place)
+        makeRoom(now - lifetime)
+        update(folder) { $0.names.change(key, at: now, oldest: now - lifetime) }
     }
 
-    fileprivate mutating func forget(_ folder: ObjectKey) {
-        names -= folders.removeValue(forKey: folder)?.names ?? 0
-        changes += 1
-        if forgotten.count >= 10_000 { forgotten.removeAll() }
-        forgotten[folder] = changes
+    fileprivate mutating func forgetAll(at now: ContinuousClock.Instant) {
+        folders.removeAll()
+        names = 0
+        allChanged = now
     }
 
-    private mutating func removeExpired(_ now: ContinuousClock.Instant, _ ttl: Duration) {
-        folders = folders.compactMapValues { folder in
-            var folder = folder
-            folder.extents.removeAll { $0.asked + ttl <= now }
-            return folder.extents.isEmpty ? nil : folder
+    /// Changes what is known of a folder.
+    fileprivate mutating func update(_ folder: ObjectKey, _ body: (inout Listings.Folder) -> Void) {
+        var known = folders.removeValue(forKey: folder) ?? Listings.Folder()
+        names -= known.names.count
+        body(&known)
+        names += known.names.count
+        folders[folder] = known
+    }
+
+    /// Sees to it that not too much is remembered.
+    private mutating func makeRoom(_ oldest: ContinuousClock.Instant) {
+        if names > sweepAt {
+            folders = folders.compactMapValues { folder in
+                var folder = folder
+                return folder.names.removeOld(oldest) ? nil : folder
+            }
+            names = folders.values.reduce(0) { $0 + $1.names.count }
+            sweepAt = max(2 * names, 20_000)
         }
-        names = folders.values.reduce(0) { $0 + $1.names }
-        sweepAt = max(2 * names, 20_000)
+        if names > Listings.limit { forgetAll(at: .now) }
     }
 }
 
-extension Listings.Folder {
-    fileprivate var names: Int { extents.reduce(0) { $0 + $1.page.objects.count + $1.page.prefixes.count } }
+extension ObjectKey {
+    /// The key without the `/` that ends a marker's.
+    fileprivate var withoutSlash: ObjectKey {
+        string.hasSuffix("/") ? ObjectKey(String(decoding: string.utf8.dropLast(), as: UTF8.self)) : self
+    }
 }

@@ -127,7 +127,6 @@ extension Engine {
         }
         folder.bucket.note(metadata, ofFolder: folder.prefix)
         folder.bucket.listings.forget(ObjectKey(folder.prefix))
-        folder.bucket.listings.forget(ObjectKey(folder.prefix + "x"))
     }
 }
 

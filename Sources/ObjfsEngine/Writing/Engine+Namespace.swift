@@ -13,13 +13,14 @@ extension Engine {
         let (above, key) = try place(name, in: parent)
         // A folder's marker has one byte more.
         guard key.string.utf8.count < FileName.longestKey else { throw .fileNameTooLong }
-        guard try find(name, in: above, "mkdir", isMade: true) == nil else { throw .fileExists }
+        guard try find(name, in: above, "mkdir", absence: Listings.lookedUp) == nil else { throw .fileExists }
         let folder = Folder(bucket: above.bucket, prefix: key.string + "/")
         var metadata = FileMetadata()
         metadata.setPermissions(mode & 0o7777, type: .directory)
         metadata.owner = caller.user
         metadata.group = caller.group
         metadata.modified = .now
+        folder.bucket.listings.noteMade(folder.prefix)
         try writeMarker(of: folder, metadata, "mkdir")
         folder.bucket.keepFolder(folder.prefix)
         return try entry(.folder(folder), expires: .now + options.metadataTTL)
@@ -45,7 +46,7 @@ extension Engine {
         _ = try journal()
         guard options.permissions == .persist || type == .regular else { throw .notPermitted }
         let (folder, key) = try place(name, in: parent)
-        guard try find(name, in: folder, "mknod", isMade: true) == nil else { throw .fileExists }
+        guard try find(name, in: folder, "mknod", absence: Listings.lookedUp) == nil else { throw .fileExists }
         var metadata = FileMetadata()
         metadata.setPermissions(permissions, type: type)
         metadata.owner = caller.user
@@ -53,9 +54,7 @@ extension Engine {
         metadata.modified = .now
         let plain = ObjectAttributes(contentType: MediaType.of(key.string))
         let attributes = options.permissions == .persist ? metadata.written(into: plain) : plain
-        let info = try answering("mknod", folder.url(name)) { () throws(StorageError) in
-            try folder.bucket.store.write(key, body, attributes: attributes, condition: .always)
-        }
+        let info = try writeNew(key, body, attributes, in: folder.bucket)
         folder.bucket.listings.forget(key)
         let object = ObjectVersion(bucket: folder.bucket, info: info).carrying(attributes)
         folder.bucket.attributes.remember(object.info, isListed: false)
@@ -64,6 +63,21 @@ extension Engine {
             key, if: { $0.stands(for: info) },
             orMake: { LiveFile(object, attributes: attributes, inode: inode) })
         return try entry(.file(file), expires: .now + options.metadataTTL)
+    }
+
+    /// Writes an object that must not be there yet; where the store can't check that, it was looked up just before.
+    private func writeNew(
+        _ key: ObjectKey, _ body: ByteSlice, _ attributes: ObjectAttributes, in bucket: Bucket
+    ) throws(Errno) -> ObjectInfo {
+        try answering("mknod", "\(bucket.store.name)/\(key)") { () throws(StorageError) -> Result<ObjectInfo, Errno> in
+            do throws(StorageError) {
+                return .success(try bucket.store.write(key, body, attributes: attributes, condition: .absent))
+            } catch {
+                guard error.code != .preconditionFailed else { return .failure(.fileExists) }
+                guard error.code == .unsupported else { throw error }
+            }
+            return .success(try bucket.store.write(key, body, attributes: attributes, condition: .always))
+        }.get()
     }
 
     package func readLink(_ inode: Inode) throws(Errno) -> String {
@@ -175,7 +189,6 @@ extension Engine {
             try folder.bucket.store.delete(ObjectKey(folder.prefix))
         }
         folder.bucket.dropFolder(folder.prefix)
-        folder.bucket.listings.forget(ObjectKey(folder.prefix))
-        folder.bucket.listings.forget(ObjectKey(folder.prefix + "x"))
+        folder.bucket.listings.forgetFolder(folder.prefix)
     }
 }

@@ -20,7 +20,7 @@ extension Engine {
         // The buckets of an account are as file systems of their own.
         guard folder.bucket === newFolder.bucket else { throw Errno.improperLink }
         guard let source = try find(name, in: folder, "rename") else { throw .noSuchFileOrDirectory }
-        let target = try find(newName, in: newFolder, "rename")
+        let target = try find(newName, in: newFolder, "rename", absence: .zero)
         guard target == nil || flags & Self.noReplace == 0 else { throw .fileExists }
         guard key != newKey else { return }
         switch source {
