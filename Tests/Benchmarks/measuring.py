@@ -80,19 +80,23 @@ class Contender:
 
 
 def compare(contenders, goals=None, rounds=None):
-    """Runs all in alternation; the first is objfs. `goals` maps a peer's name to the ratio that is wanted."""
+    """Runs all in alternation; objfs comes first, or objfs with two sets of options.
+
+    `goals` maps a peer's name to the ratio that is wanted.
+    """
     for _ in range(rounds if rounds is not None else ROUNDS):
         for contender in contenders:
             contender.run()
-    ours = contenders[0]
+    ours = [contender for contender in contenders if contender.name.startswith("objfs")]
     for contender in contenders:
         line = f"{contender.name:28} {contender.wall:8.3f} s wall  {contender.cost:6.2f} s CPU"
         if contender.daemon:
             line += f"  {contender.daemon_cost:6.2f} s daemon  {peak_memory(contender.daemon):5.0f} MiB"
-        if contender is not ours:
-            line += f"  objfs/it {ours.wall / contender.wall:6.3f}"
-            if contender.daemon_cost:
-                line += f" (daemon {ours.daemon_cost / contender.daemon_cost:4.2f})"
+        if contender not in ours:
+            for own in ours:
+                line += f"  {own.name}/it {own.wall / contender.wall:6.3f}"
+                if contender.daemon_cost:
+                    line += f" (daemon {own.daemon_cost / contender.daemon_cost:4.2f})"
             if goals and contender.name in goals:
                 line += f"  goal {goals[contender.name]}"
         print(line, flush=True)

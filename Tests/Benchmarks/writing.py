@@ -10,6 +10,9 @@ import world
 from measuring import ROUNDS, Contender, compare, drop_caches, peak_memory
 from world import GIB, MIB
 
+# What s3fs and rclone do unless told otherwise.
+ABSENCE = ("--absence-ttl", "60")
+
 ENDED = "test $(stat -c %s {served} 2> /dev/null || echo 0) = {size}"
 
 
@@ -67,7 +70,7 @@ def write_small():
             "with concurrent.futures.ThreadPoolExecutor(8) as pool: list(pool.map(write, range(int(sys.argv[2]))))\n")
     endpoint = world.ceph_server()
     world.make_bucket(endpoint, "small")
-    meters = {name: world.Meter(endpoint) for name in ("objfs", "s3fs", "rclone")}
+    meters = {name: world.Meter(endpoint) for name in ("objfs", "objfs-absence", "s3fs", "rclone")}
     keys = "AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_REGION=us-east-1".format(*world.KEYS)
     listing = f"{keys} s5cmd --endpoint-url {endpoint} ls"
 
@@ -76,6 +79,8 @@ def write_small():
     def contenders(urls, label):
         mounts = {
             "objfs": world.mount_objfs("s3://small", urls["objfs"], name=f"objfs-{label}"),
+            "objfs-absence": world.mount_objfs(
+                "s3://small", urls["objfs-absence"], *ABSENCE, name=f"objfs-absence-{label}"),
             "s3fs": world.mount_s3fs("small", urls["s3fs"], name=f"s3fs-{label}"),
             "rclone": world.mount_rclone(
                 "small", urls["rclone"], "--vfs-cache-mode", "writes", "--vfs-write-back", "0s",
@@ -155,6 +160,7 @@ def copy_tree():
     world.make_bucket(endpoint, "tree")
     mounts = {
         "objfs": world.mount_objfs("s3://tree", endpoint, name="objfs-tree"),
+        "objfs-absence": world.mount_objfs("s3://tree", endpoint, *ABSENCE, name="objfs-absence-tree"),
         "s3fs": world.mount_s3fs("tree", endpoint, name="s3fs-tree"),
     }
     rounds = {name: 0 for name in mounts}
