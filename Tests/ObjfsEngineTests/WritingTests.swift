@@ -123,6 +123,38 @@ import VFS
         }
     }
 
+    @Test(arguments: [1] + (0..<20).map { _ in SeededGenerator.freshSeed })
+    func `W4: to an object of any size what was appended is sent, and of a changed place its part`(
+        seed: UInt64
+    ) throws {
+        var random = SeededGenerator(seed: seed)
+        let size = Int.random(in: 129..<20_000, using: &random)
+        var content = (0..<size).map { _ in UInt8.random(in: 0...255, using: &random) }
+        let files = try WritableStore()
+        try files.mount.memory.write("large", content)
+        for _ in 0..<3 {
+            files.mount.counter.reset()
+            let more = (0..<Int.random(in: 1..<100, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let handle = try files.open("large", [.writing, .appending])
+            try files.engine.write(handle, at: Int64(content.count), ByteSlice(more))
+            try files.close(handle)
+            content += more
+            #expect(try files.mount.memory.read("large") == content)
+            // A piece that is larger than what is left of its part takes the part along.
+            let isApart = content.count / 64 == (content.count - more.count) / 64
+            #expect(files.mount.counter.counts.bytesWritten <= Int64(more.count) + (isApart ? 0 : 64))
+
+            files.mount.counter.reset()
+            let place = Int.random(in: 0..<content.count, using: &random)
+            let other = try files.open("large", [.reading, .writing])
+            try files.write(other, "!", at: Int64(place))
+            try files.close(other)
+            content[place] = UInt8(ascii: "!")
+            #expect(try files.mount.memory.read("large") == content)
+            #expect(files.mount.counter.counts.bytesWritten <= 64)
+        }
+    }
+
     @Test func `W5: a reader elsewhere sees the old object until the new one is whole`() throws {
         let files = try WritableStore(["a": "old"])
         let handle = try files.open("a", [.writing, .truncating])

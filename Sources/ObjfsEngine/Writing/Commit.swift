@@ -231,12 +231,17 @@ struct Commit {
         }
     }
 
-    /// How much one request copies: several at a time are faster than a large one.
-    private var largestCopy: Int64 { min(store.uploadLimits.largestPart, 1 << 30) }
+    /// How much one request copies: several at a time are faster than a large one, and each is one more.
+    private func largestCopy(_ size: Int64) -> Int64 {
+        // What the last of them has to take along is less than another part.
+        let most = store.uploadLimits.largestPart - Int64(draft.grid.range(0).count)
+        return min(max(size / 4, 512 << 20), 1 << 30, most)
+    }
 
     private func plan(_ size: Int64) -> [Step] {
         let cells = draft.grid.ranges(of: size)
         let copies = !draft.bucket.copiesNoParts
+        let largestCopy = largestCopy(size)
         return draft.state.withLock { state in
             var steps: [Step] = []
             for (index, range) in cells.enumerated() {
@@ -246,10 +251,9 @@ struct Commit {
                 }
                 let kept = copies ? state.startOfBase(in: range) : range.lowerBound
                 if kept == range.upperBound {
-                    if !extend(&steps, by: range) { steps.append(.copy(index, range)) }
-                } else if index == cells.count - 1, extend(&steps, by: range.lowerBound..<kept) {
-                    // The last part may be as short as it likes: what was appended is all that is sent.
-                    steps.append(.send(index, kept..<range.upperBound))
+                    if !extend(&steps, by: range, upTo: largestCopy) { steps.append(.copy(index, range)) }
+                } else if index == cells.count - 1 {
+                    addEnd(to: &steps, index, range, kept)
                 } else {
                     steps.append(.send(index, range))
                 }
@@ -258,10 +262,26 @@ struct Commit {
         }
     }
 
-    /// Lets the copy that was planned last go on; `false` if the last step is none, or as large as can be.
-    private func extend(_ steps: inout [Step], by range: Range<Int64>) -> Bool {
+    /// Plans the last part, which may be as short as it likes: what was appended is all that need be sent.
+    ///
+    /// - Parameter kept: Where the bytes of the base end.
+    private func addEnd(to steps: inout [Step], _ index: Int, _ range: Range<Int64>, _ kept: Int64) {
+        let old = range.lowerBound..<kept
+        let new = kept..<range.upperBound
+        let limits = store.uploadLimits
+        if extend(&steps, by: old, upTo: limits.largestPart) {
+            steps.append(.send(index, new))
+        } else if !old.isEmpty, old.count >= limits.smallestPart, index + 2 <= limits.parts {
+            steps += [.copy(index, old), .send(index + 1, new)]
+        } else {
+            steps.append(.send(index, range))
+        }
+    }
+
+    /// Lets the copy that was planned last go on; `false` if the last step is none, or would be too large.
+    private func extend(_ steps: inout [Step], by range: Range<Int64>, upTo limit: Int64) -> Bool {
         guard !range.isEmpty, case .copy(let first, let run) = steps.last, run.upperBound == range.lowerBound,
-            range.upperBound - run.lowerBound <= largestCopy
+            range.upperBound - run.lowerBound <= limit
         else { return false }
         steps[steps.count - 1] = .copy(first, run.lowerBound..<range.upperBound)
         return true
