@@ -36,6 +36,23 @@ def drop_caches():
         raise SystemExit("bench: emptying the page cache needs root")
 
 
+def wait_until_idle():
+    """Waits until the machine has nothing to do: servers go on for a while after they have answered."""
+    def busy():
+        with open("/proc/stat") as file:
+            ticks = [int(word) for word in file.readline().split()[1:8]]
+        return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        work, total = busy()
+        time.sleep(0.5)
+        more, end = busy()
+        if more - work < (end - total) / 20:
+            return
+    raise SystemExit("bench: the machine has other things to do")
+
+
 class Contender:
     """One of those that are compared: a command, and the daemon that serves it, if there is one."""
 

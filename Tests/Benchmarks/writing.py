@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import world
-from measuring import ROUNDS, Contender, compare, drop_caches, peak_memory
+from measuring import ROUNDS, Contender, compare, drop_caches, peak_memory, wait_until_idle
 from world import GIB, MIB
 
 # What s3fs and rclone do unless told otherwise.
@@ -47,6 +47,7 @@ def write_sequential():
             # Nobody pays for what another one has left to be written; the source comes from the page cache for all.
             os.sync()
             subprocess.run(["cat", source], stdout=subprocess.DEVNULL, check=True)
+            wait_until_idle()
         return clear
 
     contenders = [
