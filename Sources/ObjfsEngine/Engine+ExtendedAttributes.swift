@@ -73,6 +73,7 @@ extension Engine {
     }
 
     private func value(of name: String, _ file: LiveFile) throws(Errno) -> String? {
+        file.waitForVersion()
         guard let object = file.storedVersion else { return nil }
         return try value(of: name, object)
     }

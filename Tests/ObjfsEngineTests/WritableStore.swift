@@ -13,11 +13,11 @@ final class WritableStore {
     static let caller = Caller(user: 1000, group: 100, umask: 0)
 
     init(
-        _ objects: [String: String] = [:], tellsVersions: Bool = true,
+        _ objects: [String: String] = [:], tellsVersions: Bool = true, reserve: Int64 = 0,
         options change: (inout EngineOptions) -> Void = { _ in }
     ) throws {
         let folder = TemporaryFolder()
-        let journal = try Journal(root: folder.path, reserve: 0)
+        let journal = try Journal(root: folder.path, reserve: reserve)
         self.folder = folder
         mount = try MountedStore(
             objects, limits: UploadLimits(smallestPart: 64, largestPart: 640, parts: 10_000, largestObject: 1 << 30),

@@ -19,11 +19,18 @@ package final class CountingStore: ObjectStore {
         package var bytesWritten: Int64 = 0
     }
 
+    /// What a store is asked to do, and a test may wait for or refuse.
+    package enum Operation: Hashable, Sendable {
+        case info, write, beginUpload, writePart, complete
+        /// After an upload was completed, and before that is told.
+        case completed
+    }
+
     private let base: any ObjectStore
     private let state = Mutex(Counts())
     private let beforeRead: @Sendable (Int) throws(StorageError) -> Void
     private let tellsVersions: Bool
-    private let beforeInfo = Mutex<@Sendable () -> StorageError?>({ nil })
+    private let hooks = Mutex<[Operation: @Sendable () -> StorageError?]>([:])
 
     /// Wraps a store.
     ///
@@ -44,13 +51,19 @@ package final class CountingStore: ObjectStore {
     package var counts: Counts { state.withLock { $0 } }
     package func reset() { state.withLock { $0 = Counts() } }
 
-    /// Does something before each question about one object from now on; an error that it returns is the answer.
-    package func beforeInfo(_ body: @escaping @Sendable () -> StorageError?) { beforeInfo.withLock { $0 = body } }
+    /// Does something before each operation of a kind from now on; an error that it returns is the answer.
+    package func before(_ operation: Operation, _ body: @escaping @Sendable () -> StorageError?) {
+        hooks.withLock { $0[operation] = body }
+    }
+
+    private func call(_ operation: Operation) throws(StorageError) {
+        let hook = hooks.withLock { $0[operation] }
+        if let error = hook?() { throw error }
+    }
 
     package func info(_ key: ObjectKey) throws(StorageError) -> ObjectInfo {
         state.withLock { $0.infos += 1 }
-        let ask = beforeInfo.withLock { $0 }
-        if let error = ask() { throw error }
+        try call(.info)
         return try base.info(key)
     }
 
@@ -82,6 +95,7 @@ package final class CountingStore: ObjectStore {
             counts.writes += 1
             counts.bytesWritten += Int64(body.count)
         }
+        try call(.write)
         return try base.write(key, body, attributes: attributes, condition: condition)
     }
 
@@ -118,7 +132,8 @@ package final class CountingStore: ObjectStore {
     package var uploadLimits: UploadLimits { base.uploadLimits }
 
     package func beginUpload(_ key: ObjectKey, attributes: ObjectAttributes) throws(StorageError) -> Upload {
-        try base.beginUpload(key, attributes: attributes)
+        try call(.beginUpload)
+        return try base.beginUpload(key, attributes: attributes)
     }
 
     package func writePart(_ number: Int, of upload: Upload, _ body: ByteSlice) throws(StorageError) -> UploadedPart {
@@ -126,6 +141,7 @@ package final class CountingStore: ObjectStore {
             counts.parts += 1
             counts.bytesWritten += Int64(body.count)
         }
+        try call(.writePart)
         return try base.writePart(number, of: upload, body)
     }
 
@@ -140,7 +156,9 @@ package final class CountingStore: ObjectStore {
     package func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
     ) throws(StorageError) -> ObjectInfo? {
+        try call(.complete)
         let info = try base.complete(upload, parts, condition: condition)
+        try call(.completed)
         return tellsVersions ? info : nil
     }
 

@@ -4,8 +4,9 @@ import Storage
 struct KnownNames: Sendable {
     typealias Instant = ContinuousClock.Instant
 
-    /// In the order of where they begin. Pages are apart from one another; the answers about single names may lie
-    /// in them, and in one another.
+    /// In the order of where they begin.
+    ///
+    /// Pages are apart from one another; the answers about single names may lie in them, and in one another.
     private var extents: [Extent] = []
     /// When names were changed here: what the store was asked until then does not tell of them.
     private var changes: [ObjectKey: Instant] = [:]
@@ -95,8 +96,10 @@ struct KnownNames: Sendable {
         var files: [ObjectInfo] = []
         for extent in extents where extent.isPage {
             let objects = extent.page.objects
-            for object in objects[objects.firstIndex(after: key.string)...] where files.count < count {
-                if object.size > 0, !object.key.string.hasSuffix("/") { files.append(object) }
+            for object in objects[objects.firstIndex(after: key.string)...]
+            where object.size > 0 && !object.key.string.hasSuffix("/") {
+                guard files.count < count else { return files }
+                files.append(object)
             }
         }
         return files

@@ -68,7 +68,9 @@ final class Listings: Sendable {
 // MARK: What is changed here
 
 extension Listings {
-    /// Forgets what a name is: it was just changed. A marker is the name of its folder.
+    /// Forgets what a name is, for it was just changed.
+    ///
+    /// The key of a marker stands for the name of its folder.
     func forget(_ key: ObjectKey) {
         let now = ContinuousClock.now
         state.withLock { $0.change(key.withoutSlash, in: key.folder, at: now, lifetime) }

@@ -44,7 +44,10 @@ struct Commit {
                 try? draft.file.noteStored()
                 noteSince(state, size)
             }
-            if let info { build(on: info) }
+            if let info {
+                build(on: info)
+                try? draft.file.noteNoUpload()
+            }
             return info
         } catch {
             draft.state.withLock { $0.since = nil }
@@ -62,9 +65,18 @@ struct Commit {
             build(on: info)
             return info
         } catch {
-            draft.state.withLock { $0.since = nil }
+            // The log does not tell of that: with what is in the journal the object may yet be made again.
+            let unknown = ObjectVersion(bucket: draft.bucket, info: unknownVersion)
+            draft.state.update { $0.build(on: unknown) }
             throw error
         }
+    }
+
+    /// A version that no store has, in the place of one that can't be learned.
+    var unknownVersion: ObjectInfo {
+        ObjectInfo(
+            key: key, size: draft.state.withLock { $0.unlearned } ?? 0, etag: ETag("unknown"),
+            modified: Timestamp(nanoseconds: Complaints.now))
     }
 
     private func write(_ size: Int64) throws(StorageError) -> ObjectInfo? {
@@ -75,16 +87,9 @@ struct Commit {
     /// Makes a version that was written the draft's base.
     private func build(on info: ObjectInfo) {
         draft.state.update { state in
-            state.base = ObjectVersion(bucket: draft.bucket, info: info)
-            state.baseEnd = min(info.size, state.sinceSize)
-            state.gone = RangeSet()
-            // If the log can't tell, a recovery sends more than it must, or finds that the object has changed.
-            try? draft.file.note(base: info, end: state.baseEnd)
-            noteSince(state, state.size)
-            state.dirty = state.since ?? RangeSet()
-            state.since = nil
+            state.build(on: ObjectVersion(bucket: draft.bucket, info: info))
+            draft.noteBase(state)
         }
-        try? draft.file.noteNoUpload()
     }
 
     /// Notes again what was written since the commit began: it is no part of the version that was noted last.
@@ -96,6 +101,7 @@ struct Commit {
     /// Copies another object inside the store, if the file is that as a whole.
     private func copyWhole(_ size: Int64) throws(StorageError) -> ObjectInfo? {
         guard let source = draft.copied(size), source.key != key, size > 0 else { return nil }
+        giveUpParts()
         // No store checks a condition on the target of a copy: the look beforehand is all there is.
         try check()
         return try store.copy(source.key, ifVersion: source.info.etag, to: key, attributes: attributes)
@@ -155,8 +161,8 @@ struct Commit {
             return try writeParts(size, sender)
         } catch {
             guard error.code == .unsupported || error.code == .notFound else { throw error }
-            // The service copies no parts, or replaces none, or has lost the upload: all over, by plain parts alone.
-            draft.bucket.noteNoPartCopies()
+            // The service copies no parts, or replaces none: all over, by plain parts alone. Or it has lost the upload.
+            if error.code == .unsupported { draft.bucket.noteNoPartCopies() }
             sender.giveUp()
             return try writeParts(size, sender)
         }
@@ -172,6 +178,7 @@ struct Commit {
         guard begun != attributes else { return info }
         // They were changed after the upload had begun, which fixes them.
         let written = if let info { info } else { try store.info(key) }
+        guard written.size == size else { throw .changed() }
         return try store.copy(key, ifVersion: written.etag, to: key, attributes: attributes)
     }
 
@@ -379,9 +386,15 @@ struct PartSender: Sendable {
     /// Gives the disk back what a sent part takes, where there is little room left.
     private func freeDisk(_ range: Range<Int64>, _ index: Int) {
         guard draft.isTight else { return }
-        draft.state.withLock { state in
-            // A write that is on its way would be lost with the rest.
-            guard state.writing == 0, case .sent = state.streamed.parts[index] else { return }
+        // A write that is on its way would be lost with the rest.
+        draft.whileNobodyWrites { state in
+            guard case .sent = state.streamed.parts[index] else { return }
+            do throws(Errno) {
+                // Nobody may take a hole for zeros that were written.
+                try draft.file.note(gone: range)
+            } catch {
+                return
+            }
             state.staged.remove(contentsOf: range)
             state.gone.insert(contentsOf: range)
             draft.file.punch(range)

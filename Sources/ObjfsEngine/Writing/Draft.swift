@@ -20,6 +20,10 @@ final class Draft: Sendable {
         var dirty = RangeSet<Int64>()
         /// How many writes to the staged file have begun that ``staged`` does not tell of yet.
         var writing = 0
+        /// How many are about to change it, so that it must not be let go.
+        var holders = 0
+        /// Whether the file has let it go.
+        var isLetGo = false
         /// What was sent and is no longer in the staged file, for the disk was full.
         var gone = RangeSet<Int64>()
         /// Counts changes of any kind.
@@ -83,6 +87,30 @@ final class Draft: Sendable {
     /// Waits until the version in the store is known, or can't be.
     func waitForVersion() { state.wait { $0.unlearned == nil ? () : nil } }
 
+    // MARK: Letting it go
+
+    /// Lets nobody let the draft go until ``release()``; `false` if somebody has.
+    func hold() -> Bool {
+        state.withLock { state in
+            guard !state.isLetGo else { return false }
+            state.holders += 1
+            return true
+        }
+    }
+
+    func release() { state.withLock { $0.holders -= 1 } }
+
+    /// Lets the draft go if the store has all of it, and nobody is about to change it; says whether that is so.
+    func letGoIfStored() -> Bool {
+        state.withLock { state in
+            guard state.generation == state.stored, state.holders == 0 else { return false }
+            state.isLetGo = true
+            return true
+        }
+    }
+
+    func letGo() { state.withLock { $0.isLetGo = true } }
+
     // MARK: Changing
 
     /// Writes bytes at an offset.
@@ -118,9 +146,18 @@ final class Draft: Sendable {
         }
     }
 
+    /// Notes what the content is now, over a base that is another one than was noted before.
+    ///
+    /// If the log can't tell, a recovery sends more than it must, or finds that the object has changed.
+    func noteBase(_ state: State) {
+        try? file.note(base: state.base?.info, end: state.baseEnd)
+        for range in state.dirty.ranges { try? file.note(write: range) }
+        try? file.note(size: state.size)
+    }
+
     /// Changes the state and the staged file while no write to it is on its way.
-    private func whileNobodyWrites(_ body: (inout State) throws(Errno) -> Void) throws(Errno) {
-        try state.wait { state throws(Errno) -> Void? in
+    func whileNobodyWrites<Failure: Error>(_ body: (inout State) throws(Failure) -> Void) throws(Failure) {
+        try state.wait { state throws(Failure) -> Void? in
             guard state.writing == 0 else { return nil }
             return try body(&state)
         }
@@ -273,7 +310,6 @@ final class Draft: Sendable {
                         try file.note(write: range)
                         state.staged.insert(contentsOf: range)
                     }
-                    if missing.isEmpty { state.baseEnd = min(state.baseEnd, piece.lowerBound) }
                 }
             } catch {
                 throw StorageError(.noSpace, "the journal takes no more: \(error)")
@@ -331,6 +367,15 @@ extension Draft.State {
         return max(end, range.lowerBound)
     }
 
+    /// Takes a version for the base that was stored; what was written since the commit began differs from it.
+    mutating func build(on version: ObjectVersion) {
+        base = version
+        baseEnd = min(version.info.size, sinceSize)
+        gone = RangeSet()
+        dirty = since ?? RangeSet()
+        since = nil
+    }
+
     /// Begins at the first part again, after the file was cut to nothing.
     mutating func startOver() {
         gone = RangeSet()
@@ -339,9 +384,12 @@ extension Draft.State {
 
     /// The next part to send while a file is written in order, once it is whole; `nil` if it is not yet.
     ///
-    /// What a large base has is not sent again: the store copies it when the file is closed.
+    /// What a large base has is not sent again: the store copies it when the file is closed. And what a commit has
+    /// begun to put together is not changed.
     mutating func nextPart(at end: Int64) -> Int? {
-        guard baseEnd <= grid.single, end >= grid.single, streamed.next < StreamedParts.most else { return nil }
+        guard since == nil, baseEnd <= grid.single, end >= grid.single, streamed.next < StreamedParts.most else {
+            return nil
+        }
         let range = grid.range(streamed.next)
         guard end >= range.upperBound, staged.contains(range) else { return nil }
         // It counts as on its way from now on, for whoever waits until none is.

@@ -112,7 +112,7 @@ extension Engine {
             note(try stored.commit.learn(), of: stored, in: file)
         } catch {
             complaints.tell(operation, file.url, error)
-            forgetVersion(of: file)
+            forgetVersion(of: file, stored)
             throw error.code == .changed || error.code == .notFound ? .staleNFSFileHandle : Errno(error)
         }
     }
@@ -123,23 +123,14 @@ extension Engine {
         }
     }
 
-    /// Gives a file a version that no store has.
-    private func forgetVersion(of file: LiveFile) {
-        let draft = file.takeDraft()
-        let size = draft?.size ?? 0
-        if let draft, draft.isDirty {
-            try? draft.file.noteKept()
-            complaints.tell("\(file.url): what was written is kept: objfs recover lists it (\(draft.file.path))")
-        } else {
-            draft?.file.discard()
-        }
-        let unknown = ObjectInfo(
-            key: file.key, size: size, etag: ETag(""), modified: Timestamp(nanoseconds: Complaints.now))
+    /// Gives a file a version that no store has, so that who reads or stores it is told that it is stale.
+    private func forgetVersion(of file: LiveFile, _ stored: Unlearned) {
+        let unknown = stored.commit.unknownVersion
         file.state.update { state in
+            if state.written == stored.written { state.written = nil }
+            if state.metadata.isSame(as: FileMetadata(stored.commit.attributes)) { state.isMetadataDirty = false }
             state.info = unknown
             state.condition = .unchanged(unknown.etag)
-            state.isMetadataDirty = false
-            state.written = nil
         }
         file.bucket.retire(unknown)
         file.bucket.drop(file)
@@ -162,7 +153,7 @@ extension Engine {
             let metadata = FileMetadata(attributes)
             more(&state)
             // Who changed them meanwhile changed them after these were sent.
-            if state.metadata.with(modified: nil) == metadata.with(modified: nil) {
+            if state.metadata.isSame(as: metadata) {
                 state.metadata = metadata
                 state.isMetadataDirty = false
             }
@@ -183,12 +174,14 @@ extension Engine {
     ///
     /// Parts that were sent are of no use any more; where the store may be out of reach, the next mount ends the upload.
     func giveUp(_ file: LiveFile, because reason: Errno) {
-        guard let draft = file.takeDraft() else { return }
-        if reason != .ioError, reason != .timedOut {
-            PartSender(draft: draft, key: file.key, attributes: ObjectAttributes(), budget: budget).giveUp()
-        }
+        guard let draft = file.takeDraft(ifAtMost: 0) else { return }
+        let isWhole = draft.state.withLock { $0.gone.isEmpty }
+        if reason != .ioError, reason != .timedOut { giveUpParts(of: draft, file.key) }
         try? draft.file.noteKept()
-        complaints.tell("\(file.url): what was written is kept: objfs recover lists it (\(draft.file.path))")
+        complaints.tell(
+            isWhole
+                ? "\(file.url): what was written is kept: objfs recover lists it (\(draft.file.path))"
+                : "\(file.url): the disk had no room to keep what was sent, and that is lost (\(draft.file.path))")
         file.state.update { state in
             state.isMetadataDirty = false
             state.written = nil
@@ -198,10 +191,15 @@ extension Engine {
 }
 
 extension Engine {
-    /// Lets a file be again as the store has it.
+    /// Ends the upload of a draft that is of no use any more.
+    func giveUpParts(of draft: Draft, _ key: ObjectKey) {
+        PartSender(draft: draft, key: key, attributes: ObjectAttributes(), budget: budget).giveUp()
+    }
+
+    /// Lets a file be again as the store has it, unless more than the caller may write to it.
     func forgetDraft(of file: LiveFile) {
-        guard let draft = file.takeDraft() else { return }
-        PartSender(draft: draft, key: file.key, attributes: ObjectAttributes(), budget: budget).giveUp()
+        guard let draft = file.takeDraft(ifAtMost: 1) else { return }
+        giveUpParts(of: draft, file.key)
         draft.file.discard()
         file.state.update { state in
             state.isMetadataDirty = false
@@ -212,9 +210,10 @@ extension Engine {
 }
 
 extension FileMetadata {
-    fileprivate func with(modified: FileTime?) -> FileMetadata {
+    /// Whether all is the same but the time of the last change.
+    fileprivate func isSame(as other: FileMetadata) -> Bool {
         var metadata = self
-        metadata.modified = modified
-        return metadata
+        metadata.modified = other.modified
+        return metadata == other
     }
 }

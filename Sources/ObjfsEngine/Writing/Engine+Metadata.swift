@@ -28,9 +28,7 @@ extension Engine {
             file.state.update { $0.writers -= 1 }
             file.settle()
         }
-        let hadDraft = file.state.withLock { $0.draft != nil }
-        let draft = try file.draft(journal(), emptied: size == 0)
-        if hadDraft || size > 0 { try draft.truncate(to: size) }
+        try file.changing(journal(), emptied: size == 0) { (draft) throws(Errno) in try draft.truncate(to: size) }
         file.state.update { state in
             state.written = .now
             state.metadata.modified = nil

@@ -113,33 +113,46 @@ extension Engine {
 
     /// Deletes a file; who has it open keeps its bytes.
     private func remove(_ key: ObjectKey, in folder: Folder, _ operation: String) throws(Errno) {
-        try detach(key, in: folder.bucket, operation)
-        let file = folder.bucket.file(key)
-        func delete() throws(Errno) {
-            // Somebody may have stored it while its turn was waited for.
-            guard file.map({ !$0.isUnstored }) ?? true else { return }
-            try answering(operation, "\(folder.bucket.store.name)/\(key)") { () throws(StorageError) in
-                try folder.bucket.store.delete(key)
+        let bucket = folder.bucket
+        try inTurn(of: [bucket.file(key)]) { () throws(Errno) in
+            try detaching(key, in: bucket, operation) { () throws(Errno) in
+                // Who had it open to read has it as a file that was changed here, by now.
+                let file = bucket.file(key)
+                if !(file?.isUnstored ?? false) {
+                    try answering(operation, "\(bucket.store.name)/\(key)") { () throws(StorageError) in
+                        try bucket.store.delete(key)
+                    }
+                }
+                if let file { unlinked(file) }
             }
         }
-        if let file { try file.inTurn { () throws(Errno) in try delete() } } else { try delete() }
-        if let file { unlinked(file) }
-        folder.bucket.keepFolder(folder.prefix)
-        folder.bucket.listings.forget(key)
+        bucket.keepFolder(folder.prefix)
+        bucket.listings.forget(key)
+    }
+
+    /// Does something while nobody else changes what the store has of some files.
+    func inTurn(of files: [LiveFile?], _ body: () throws(Errno) -> Void) throws(Errno) {
+        // Who takes more than one takes them in this order, so that no two wait for one another.
+        var inOrder: [LiveFile] = []
+        for file in files.compactMap(\.self).sorted(by: { $0.inode.rawValue < $1.inode.rawValue })
+        where inOrder.last !== file { inOrder.append(file) }
+        for file in inOrder { file.takeTurn() }
+        defer { for file in inOrder { file.endTurn() } }
+        try body()
     }
 
     /// Notes that a file has no name any more.
     private func unlinked(_ file: LiveFile) {
         file.state.update { $0.isUnlinked = true }
         file.bucket.drop(file)
-        if let draft = file.state.withLock({ $0.draft }) {
-            PartSender(draft: draft, key: file.key, attributes: ObjectAttributes(), budget: budget).giveUp()
-        }
+        if let draft = file.state.withLock({ $0.draft }) { giveUpParts(of: draft, file.key) }
         if opens.withLock({ $0[file.inode] == nil }) { file.takeDraft()?.file.discard() }
     }
 
-    /// Brings all the bytes of a file here that is about to be replaced or deleted, if somebody has it open.
-    func detach(_ key: ObjectKey, in bucket: Bucket, _ operation: String) throws(Errno) {
+    /// Replaces or deletes a file, after all its bytes were brought here if somebody has it open.
+    func detaching(
+        _ key: ObjectKey, in bucket: Bucket, _ operation: String, _ body: () throws(Errno) -> Void
+    ) throws(Errno) {
         let held = inodes.all { node in
             switch node {
             case .object(let object): object.bucket === bucket && object.key == key
@@ -147,11 +160,16 @@ extension Engine {
             case .account, .folder, .chunkFolder, .chunk: false
             }
         }
+        // Until the file has no name any more, whoever closes it must not take its draft for needless.
+        var drafts: [Draft] = []
+        defer { for draft in drafts { draft.release() } }
         for (inode, _) in held where opens.withLock({ $0[inode] != nil }) {
             guard let file = try? liveFile(inode) else { continue }
-            let draft = try file.draft(journal())
+            let draft = try file.heldDraft(journal())
+            drafts.append(draft)
             try answering(operation, file.url) { () throws(StorageError) in try draft.detach() }
         }
+        try body()
     }
 
     package func removeDirectory(_ name: String, in parent: Inode) throws(Errno) {

@@ -52,8 +52,24 @@ extension Engine {
         _ key: ObjectKey, to newKey: ObjectKey, in folder: Folder, replacing: Bool
     ) throws(Errno) {
         let bucket = folder.bucket
-        if replacing { try detach(newKey, in: bucket, "rename") }
-        if let file = bucket.file(key), file.stands(for: nil) {
+        let file = bucket.file(key).flatMap { $0.stands(for: nil) ? $0 : nil }
+        if let file, !file.isUnstored { try commit(file, "rename") }
+        try inTurn(of: [file, bucket.file(newKey)]) { () throws(Errno) in
+            guard replacing else { return try renameInTurn(file, key, to: newKey, in: folder) }
+            try detaching(newKey, in: bucket, "rename") { () throws(Errno) in
+                try renameInTurn(file, key, to: newKey, in: folder)
+            }
+        }
+        bucket.listings.forget(key)
+        bucket.listings.forget(newKey)
+    }
+
+    /// - Parameter file: The file, if it is one that was changed here.
+    private func renameInTurn(
+        _ file: LiveFile?, _ key: ObjectKey, to newKey: ObjectKey, in folder: Folder
+    ) throws(Errno) {
+        let bucket = folder.bucket
+        if let file {
             try renameWritten(file, to: newKey)
         } else {
             let copy = try answering("rename", "\(bucket.store.name)/\(key)") { () throws(StorageError) in
@@ -67,41 +83,37 @@ extension Engine {
             }
             follow(key, to: copy, in: bucket)
         }
-        bucket.listings.forget(key)
-        bucket.listings.forget(newKey)
     }
 
     /// Renames a file that is being written: what was written so far is stored under the new name.
     private func renameWritten(_ file: LiveFile, to newKey: ObjectKey) throws(Errno) {
         let oldKey = file.key
-        if !file.isUnstored { try commit(file, "rename") }
-        try file.inTurn { () throws(Errno) in
-            if file.isUnstored {
-                replaced(file.bucket.move(file, to: newKey))
-                file.state.update { state in
-                    state.condition = .always
-                    state.isExclusive = false
-                }
-                if let draft = file.state.withLock({ $0.draft }) {
-                    PartSender(draft: draft, key: oldKey, attributes: ObjectAttributes(), budget: budget).giveUp()
-                    try draft.file.note(key: newKey)
-                }
-                return try commitInTurn(file, "rename")
+        guard !file.isUnstored else {
+            replaced(file.bucket.move(file, to: newKey))
+            file.state.update { state in
+                state.condition = .always
+                state.isExclusive = false
             }
-            let info = file.state.withLock { $0.info }
-            let copy = try answering("rename", file.url) { () throws(StorageError) in
-                let copy = try file.bucket.store.copy(oldKey, ifVersion: info?.etag, to: newKey, attributes: nil)
-                try file.bucket.store.delete(oldKey)
-                return copy
+            if let draft = file.state.withLock({ $0.draft }) {
+                giveUpParts(of: draft, oldKey)
+                try draft.file.note(key: newKey)
             }
-            moved(file, to: copy)
+            return try commitInTurn(file, "rename")
         }
+        let info = file.state.withLock { $0.info }
+        let copy = try answering("rename", file.url) { () throws(StorageError) in
+            let copy = try file.bucket.store.copy(oldKey, ifVersion: info?.etag, to: newKey, attributes: nil)
+            try file.bucket.store.delete(oldKey)
+            return copy
+        }
+        moved(file, to: copy)
     }
 
     /// Lets the file that had a key before have none.
     private func replaced(_ file: LiveFile?) {
         guard let file else { return }
         file.state.update { $0.isUnlinked = true }
+        if let draft = file.state.withLock({ $0.draft }) { giveUpParts(of: draft, file.key) }
         if opens.withLock({ $0[file.inode] == nil }) { file.takeDraft()?.file.discard() }
     }
 
@@ -114,8 +126,12 @@ extension Engine {
             state.condition = .unchanged(copy.etag)
             guard let draft = state.draft else { return }
             let version = ObjectVersion(bucket: file.bucket, info: copy)
-            draft.state.withLock { if $0.base != nil { $0.base = version } }
-            _ = try? draft.file.note(key: copy.key)
+            draft.state.withLock { state in
+                _ = try? draft.file.note(key: copy.key)
+                guard state.base != nil else { return }
+                state.base = version
+                draft.noteBase(state)
+            }
         }
         file.bucket.confirm(copy)
     }

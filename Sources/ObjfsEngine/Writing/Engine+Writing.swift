@@ -55,9 +55,12 @@ extension Engine {
     private func checkPermission(_ file: LiveFile, _ journal: Journal) throws(Errno) {
         let (key, isNew) = file.state.withLock { ($0.key, $0.draft == nil) }
         guard file.bucket.mayRefuse(key) else { return }
-        let sender = PartSender(
-            draft: try file.draft(journal), key: key, attributes: ObjectAttributes(), budget: budget)
-        defer { if isNew { file.settle() } }
+        let draft = try file.heldDraft(journal)
+        defer {
+            draft.release()
+            if isNew { file.settle() }
+        }
+        let sender = PartSender(draft: draft, key: key, attributes: ObjectAttributes(), budget: budget)
         do throws(StorageError) {
             guard !sender.hasUpload else { return }
             _ = try sender.upload()
@@ -73,9 +76,7 @@ extension Engine {
     }
 
     private func empty(_ file: LiveFile, _ journal: Journal) throws(Errno) {
-        let hasDraft = file.state.withLock { $0.draft != nil }
-        let draft = try file.draft(journal, emptied: true)
-        if hasDraft { try draft.truncate(to: 0) }
+        try file.changing(journal, emptied: true) { (draft) throws(Errno) in try draft.truncate(to: 0) }
         noteWritten(file)
     }
 
@@ -161,10 +162,11 @@ extension Engine {
     package func write(_ handle: FileHandle, at offset: Int64, _ bytes: ByteSlice) throws(Errno) {
         guard let open = files[handle], open.mayWrite else { throw .badFileDescriptor }
         let file = try liveFile(open.inode)
-        let draft = try file.draft(journal())
-        let part = try draft.write(bytes, at: offset)
-        noteWritten(file)
-        if let part { sendAhead(part, draft, of: file) }
+        try file.changing(journal()) { (draft) throws(Errno) in
+            let part = try draft.write(bytes, at: offset)
+            noteWritten(file)
+            if let part { sendAhead(part, draft, of: file) }
+        }
         if open.flags.contains(.synchronous) { try commit(file, "write") }
     }
 
@@ -223,8 +225,9 @@ extension Engine {
         guard !overflow else { throw .fileTooLarge }
         // A store has no blocks to set aside: only making the file longer can be done honestly.
         guard mode == 0 else { throw .notSupportedOnSocket }
-        let draft = try liveFile(open.inode).draft(journal())
-        if end > draft.size { try draft.truncate(to: end) }
+        try liveFile(open.inode).changing(journal()) { (draft) throws(Errno) in
+            if end > draft.size { try draft.truncate(to: end) }
+        }
     }
 
     /// Lets a new file be another as a whole, so that the store copies it and no byte of it comes here.
@@ -243,7 +246,7 @@ extension Engine {
         let file = try liveFile(open.inode)
         guard let version, offset == 0, targetOffset == 0, Int64(count) >= version.info.size, version.info.size > 0,
             version.bucket === file.bucket, file.state.withLock({ $0.info == nil }),
-            try file.draft(journal()).become(version)
+            try file.changing(journal(), { (draft) throws(Errno) in try draft.become(version) })
         else {
             throw .notSupportedOnSocket
         }

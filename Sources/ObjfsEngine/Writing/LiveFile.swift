@@ -168,6 +168,25 @@ final class LiveFile: Sendable {
         }
     }
 
+    /// Changes the draft, made if need be.
+    ///
+    /// - Parameter emptied: Whether it is to begin with nothing.
+    func changing<Result>(
+        _ journal: Journal, emptied: Bool = false, _ body: (Draft) throws(Errno) -> Result
+    ) throws(Errno) -> Result {
+        let draft = try heldDraft(journal, emptied: emptied)
+        defer { draft.release() }
+        return try body(draft)
+    }
+
+    /// The draft, made if need be, which is not let go until it is released.
+    func heldDraft(_ journal: Journal, emptied: Bool = false) throws(Errno) -> Draft {
+        while true {
+            let draft = try draft(journal, emptied: emptied)
+            if draft.hold() { return draft }
+        }
+    }
+
     /// Drops the draft if nobody writes and nothing is missing in the store.
     func settle() {
         // Whoever learns the version does this in their stead.
@@ -181,23 +200,28 @@ final class LiveFile: Sendable {
         let dropped = settling ? dropDraft { $0 === draft } : nil
         draft.state.update { $0.unlearned = nil }
         dropped?.file.discard()
+        // The last writer may have left it to whoever learns the version.
+        settle()
     }
 
     private func dropDraft(if isRight: (Draft) -> Bool) -> Draft? {
         state.withLock { state in
-            guard state.writers == 0, !state.isUnlinked, let draft = state.draft, !draft.isDirty, isRight(draft) else {
-                return nil
-            }
+            guard state.writers == 0, !state.isUnlinked, let draft = state.draft, isRight(draft), draft.letGoIfStored()
+            else { return nil }
             state.draft = nil
             return draft
         }
     }
 
     /// Takes the draft away for good.
-    func takeDraft() -> Draft? {
+    ///
+    /// - Parameter writers: If given, it is left if more than so many may write to the file.
+    func takeDraft(ifAtMost writers: Int = .max) -> Draft? {
         state.withLock { state in
-            defer { state.draft = nil }
-            return state.draft
+            guard state.writers <= writers, let draft = state.draft else { return nil }
+            draft.letGo()
+            state.draft = nil
+            return draft
         }
     }
 

@@ -181,6 +181,7 @@ extension Draft {
         state.size = log.size
         state.staged = log.staged
         state.dirty = log.dirty
+        state.gone = log.gone
         state.generation = 1
         self.init(try StagedFile(opening: path), journal: nil, bucket: bucket, state: state)
     }

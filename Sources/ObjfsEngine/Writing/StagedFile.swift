@@ -15,6 +15,7 @@ import SystemPackage
 ///     base ETAG SIZE END KEY  what is not in the data file is in this version of that object, below END
 ///     size N
 ///     write OFFSET END        those bytes are in the data file
+///     gone OFFSET END         those are no longer there: they were sent, and the disk was full
 ///     beginning SECONDS       an upload was about to begin, then
 ///     upload ID               an upload was begun
 ///     stored                  the store has all of it, as a version that is not known yet
@@ -151,6 +152,7 @@ final class StagedFile: Sendable {
     }
 
     func note(size: Int64) throws(Errno) { try add("size \(size)") }
+    func note(gone range: Range<Int64>) throws(Errno) { try add("gone \(range.lowerBound) \(range.upperBound)") }
     func note(base: ObjectInfo?, end: Int64) throws(Errno) {
         try add(
             base.map { "base \(Self.encoded($0.etag.string)) \($0.size) \(end) \(Self.encoded($0.key.string))" }

@@ -13,6 +13,8 @@ struct StagedLog: Sendable {
     /// What the data file has, and what of it differs from the base.
     var staged = RangeSet<Int64>()
     var dirty = RangeSet<Int64>()
+    /// What was sent to an upload and is in no file any more.
+    var gone = RangeSet<Int64>()
     var upload: String?
     /// When an upload was about to begin whose name is not known.
     var beginning: Timestamp?
@@ -55,11 +57,16 @@ struct StagedLog: Sendable {
             size = numbers[0]
             staged.remove(contentsOf: size..<Int64.max)
             dirty.remove(contentsOf: size..<Int64.max)
+            gone.remove(contentsOf: size..<Int64.max)
         case ("write", 3) where numbers[0] >= 0 && numbers[1] > numbers[0]:
             isUnlearned = false
             staged.insert(contentsOf: numbers[0]..<numbers[1])
+            gone.remove(contentsOf: numbers[0]..<numbers[1])
             dirty.insert(contentsOf: numbers[0]..<numbers[1])
             size = max(size, numbers[1])
+        case ("gone", 3) where numbers[0] >= 0 && numbers[1] > numbers[0]:
+            staged.remove(contentsOf: numbers[0]..<numbers[1])
+            gone.insert(contentsOf: numbers[0]..<numbers[1])
         case ("beginning", 2): beginning = numbers[0] < 0 ? nil : Timestamp(seconds: numbers[0])
         case ("upload", 2):
             beginning = nil
@@ -85,7 +92,10 @@ struct StagedLog: Sendable {
         }
         let etag = ETag(Self.decoded(etag))
         // A version that was stored has all that was written until then.
-        if base?.etag != etag { dirty = RangeSet() }
+        if base?.etag != etag {
+            dirty = RangeSet()
+            gone = RangeSet()
+        }
         base = (etag, size)
         baseEnd = end
     }

@@ -1,0 +1,318 @@
+import Bytes
+import Glibc
+import ObjfsEngine
+import ObjfsTesting
+import Storage
+import SystemPackage
+import Testing
+import Threads
+import VFS
+
+/// What happens to a file while the store has not answered yet what it was asked for the same file.
+@Suite struct InterleavingTests {
+    /// More than is written by one request.
+    private let large = String(repeating: "0123456789", count: 200)
+
+    private func bytes(_ files: WritableStore, _ handle: FileHandle, _ count: Int = 10_000) throws -> [UInt8] {
+        try files.engine.read(handle, at: 0, count: count).flatMap(\.array)
+    }
+
+    // MARK: The version of what was stored
+
+    @Test func `W1: what is written while a version is asked for that can't be learned is not called stored`() throws {
+        let files = try WritableStore(tellsVersions: false)
+        let gate = Gate()
+        files.mount.counter.before(.info) {
+            gate.pass()
+            return StorageError(.unavailable, "gone")
+        }
+        let handle = try files.open("large", [.writing, .truncating])
+        try files.write(handle, large)
+        // As when a shell's child ends that has inherited the file.
+        try files.engine.flush(handle, by: WritableStore.caller)
+        try files.write(handle, "more", at: 2000)
+        gate.open()
+        #expect(throws: Errno.staleNFSFileHandle) { try files.close(handle) }
+        #expect(files.stored("large") == large)
+        let left = LeftBehind.all(in: files.folder.path)
+        #expect(left.map(\.size) == [2004])
+        for file in left { try file.upload(to: files.mount.memory, replacing: true) }
+        #expect(files.stored("large") == large + "more")
+    }
+
+    @Test func `W1: metadata that are set while a version is asked for that can't be learned are not called stored`()
+        throws
+    {
+        let files = try WritableStore(tellsVersions: false)
+        let gate = Gate()
+        files.mount.counter.before(.info) {
+            gate.pass()
+            return StorageError(.unavailable, "gone")
+        }
+        let handle = try files.open("large", [.writing, .truncating])
+        try files.write(handle, large)
+        let inode = try files.mount.lookup("large").inode
+        try files.engine.flush(handle, by: WritableStore.caller)
+        let name = "user.colour"
+        try files.engine.setExtendedAttribute(name, of: inode, to: Array("blue".utf8), flags: 0)
+        gate.open()
+        #expect(throws: Errno.staleNFSFileHandle) { try files.close(handle) }
+    }
+
+    @Test func `M4: who has a file open reads no other client's bytes after a version could not be learned`() throws {
+        let files = try WritableStore(tellsVersions: false)
+        let gate = Gate()
+        files.mount.counter.before(.info) {
+            gate.pass()
+            return nil
+        }
+        let handle = try files.open("large", [.writing, .truncating])
+        try files.write(handle, large)
+        let reader = try files.open("large", [.reading])
+        try files.close(handle)
+        try files.mount.memory.write("large", Array(repeating: UInt8(ascii: "f"), count: 3000))
+        gate.open()
+        #expect(throws: Errno.staleNFSFileHandle) { try bytes(files, reader) }
+        files.engine.release(reader)
+        #expect(try files.mount.text("large") == String(repeating: "f", count: 3000))
+        files.engine.unmounted()
+        #expect(files.journal.isEmpty)
+    }
+
+    @Test func `M6: a file that is closed while another asks for its version is let go`() throws {
+        let files = try WritableStore(tellsVersions: false)
+        let handle = try files.open("large", [.writing, .truncating])
+        try files.write(handle, large)
+        let gate = Gate()
+        files.mount.counter.before(.info) {
+            gate.pass()
+            return nil
+        }
+        // Its chunks are cut from what was written so far.
+        let chunks = Beside { [mount = files.mount] in try? mount.lookup("large@chunks") }
+        #expect(gate.waitForArrivals())
+        try files.close(handle)
+        gate.open()
+        #expect(chunks.value != nil)
+        files.engine.unmounted()
+        #expect(files.journal.isEmpty)
+        try files.mount.memory.write("large", "other".utf8)
+        let isSeen = Beside { [mount = files.mount] in
+            for _ in 0..<400 where (try? mount.text("large")) != "other" { usleep(10_000) }
+            return (try? mount.text("large")) == "other"
+        }
+        #expect(isSeen.value == true)
+    }
+
+    @Test func `W6: attributes are not put on what another client wrote`() throws {
+        let files = try WritableStore(tellsVersions: false)
+        let handle = try files.open("large", [.writing, .truncating])
+        try files.write(handle, String(large.prefix(600)))
+        try files.write(handle, String(large.dropFirst(600)), at: 600)
+        let inode = try files.mount.lookup("large").inode
+        var change = AttributeChange()
+        change.permissions = 0o600
+        _ = try files.engine.setAttributes(of: inode, change, handle: handle)
+        files.mount.counter.before(.completed) { [memory = files.mount.memory] in
+            _ = try? memory.write("large", "foreign".utf8)
+            return nil
+        }
+        #expect(throws: Errno.staleNFSFileHandle) { try files.close(handle) }
+        #expect(files.stored("large") == "foreign")
+        #expect(try files.mount.memory.info("large").attributes?.metadata["mode"] == nil)
+    }
+
+    // MARK: Writing while a commit runs
+
+    @Test func `W1: writing goes on while what was written so far is stored by one request`() throws {
+        let files = try WritableStore()
+        let (stored, begun) = (Gate(), Gate())
+        files.mount.counter.before(.write) {
+            stored.pass()
+            return nil
+        }
+        let handle = try files.open("large", [.writing, .truncating])
+        // Opening has asked whether the store takes uploads.
+        files.mount.counter.before(.beginUpload) {
+            begun.pass()
+            return nil
+        }
+        try files.write(handle, String(large.prefix(10)))
+        let flush = Beside { [engine = files.engine] in
+            Self.failure { () throws(Errno) in try engine.flush(handle, by: WritableStore.caller) }
+        }
+        #expect(stored.waitForArrivals())
+        // Parts are 64 bytes here, and nothing is sent ahead below two of them.
+        for start in stride(from: 10, to: 500, by: 10) {
+            try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
+        }
+        stored.open()
+        #expect(flush.value == .some(nil))
+        begun.open()
+        for start in stride(from: 500, to: 1000, by: 10) {
+            try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
+        }
+        let close = Beside { [engine = files.engine] in
+            Self.failure { () throws(Errno) in try engine.flush(handle, by: WritableStore.caller) }
+        }
+        #expect(close.value == .some(nil))
+        #expect(files.stored("large") == String(large.prefix(1000)))
+        files.engine.release(handle)
+        #expect(try files.mount.memory.uploads(prefix: "").isEmpty)
+    }
+
+    @Test func `W1: writing goes on while an upload is completed`() throws {
+        for tellsVersions in [true, false] {
+            let files = try WritableStore(tellsVersions: tellsVersions)
+            let gate = Gate()
+            files.mount.counter.before(.complete) {
+                gate.pass()
+                return nil
+            }
+            let handle = try files.open("large", [.writing, .truncating])
+            for start in stride(from: 0, to: 500, by: 10) {
+                try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
+            }
+            let flush = Beside { [engine = files.engine] in
+                Self.failure { () throws(Errno) in try engine.flush(handle, by: WritableStore.caller) }
+            }
+            #expect(gate.waitForArrivals())
+            for start in stride(from: 500, to: 1000, by: 10) {
+                try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
+            }
+            gate.open()
+            #expect(flush.value == .some(nil))
+            for start in stride(from: 1000, to: 2000, by: 10) {
+                try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
+            }
+            try files.close(handle)
+            #expect(files.stored("large") == large)
+            #expect(try files.mount.memory.uploads(prefix: "").isEmpty)
+        }
+    }
+
+    // MARK: Removing and renaming meanwhile
+
+    @Test func `W9: a file that is removed while it is stored is gone, and readable to who has it open`() throws {
+        let files = try WritableStore(["file": String(large.prefix(500))])
+        let gate = Gate()
+        files.mount.counter.before(.complete) {
+            gate.pass()
+            return nil
+        }
+        let handle = try files.open("file", [.reading, .writing])
+        try files.write(handle, "HEAD")
+        let flush = Beside { [engine = files.engine] in
+            Self.failure { () throws(Errno) in try engine.flush(handle, by: WritableStore.caller) }
+        }
+        #expect(gate.waitForArrivals())
+        let unlink = Beside { [engine = files.engine] in
+            Self.failure { () throws(Errno) in try engine.unlink("file", in: VFS.Inode.root) }
+        }
+        gate.open()
+        #expect(flush.value == .some(nil) && unlink.value == .some(nil))
+        #expect(files.stored("file") == nil)
+        #expect(try bytes(files, handle) == Array(("HEAD" + large.dropFirst(4).prefix(496)).utf8))
+        try files.close(handle)
+        #expect(files.stored("file") == nil && files.journal.isEmpty)
+    }
+
+    @Test func `W8: what is renamed over a file that is just being stored is what the name has`() throws {
+        let files = try WritableStore(["source": "renamed"])
+        let gate = Gate()
+        files.mount.counter.before(.complete) {
+            gate.pass()
+            return nil
+        }
+        let handle = try files.open("target", [.writing, .truncating])
+        try files.write(handle, large)
+        let flush = Beside { [engine = files.engine] in
+            Self.failure { () throws(Errno) in try engine.flush(handle, by: WritableStore.caller) }
+        }
+        #expect(gate.waitForArrivals())
+        let rename = Beside { [engine = files.engine] in
+            Self.failure { () throws(Errno) in
+                try engine.rename("source", in: VFS.Inode.root, to: "target", in: VFS.Inode.root, flags: 0)
+            }
+        }
+        #expect(!rename.isOver(within: .milliseconds(50)), "it would be lost when the upload ends")
+        gate.open()
+        #expect(flush.value == .some(nil) && rename.value == .some(nil))
+        #expect(files.stored("target") == "renamed" && files.stored("source") == nil)
+        try files.close(handle)
+        #expect(files.stored("target") == "renamed")
+    }
+
+    @Test func `W7: the upload of a file that another is renamed over is ended`() throws {
+        let files = try WritableStore(["source": "renamed"])
+        let handle = try files.open("target", [.writing, .truncating])
+        for start in stride(from: 0, to: 1000, by: 10) {
+            try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
+        }
+        try files.rename("source", "target")
+        #expect(try files.mount.memory.uploads(prefix: "").isEmpty)
+        try files.close(handle)
+        #expect(files.stored("target") == "renamed" && files.journal.isEmpty)
+    }
+
+    @Test func `W7: what is written to a file after it was renamed can be recovered`() throws {
+        let files = try WritableStore(["log": String(large.prefix(500))])
+        let handle = try files.open("log", [.writing])
+        try files.write(handle, "a", at: 500)
+        try files.rename("log", "log.1")
+        try files.write(handle, "b", at: 501)
+        let copy = try files.copyOfJournal()
+        let left = LeftBehind.all(in: copy.path)
+        #expect(left.map(\.key.string) == ["log.1"])
+        for file in left { try file.upload(to: files.mount.memory, replacing: false) }
+        #expect(files.stored("log.1") == large.prefix(500) + "ab")
+        #expect(files.stored("log") == nil)
+    }
+
+    // MARK: A full disk
+
+    @Test func `W7: what was sent and could not be kept is not recovered as zeros`() throws {
+        let files = try WritableStore(reserve: .max)
+        let handle = try files.open("large", [.writing, .truncating])
+        for start in stride(from: 0, to: 2000, by: 10) {
+            try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
+        }
+        let copy = try files.copyOfJournal()
+        let left = LeftBehind.all(in: copy.path)
+        #expect(left.count == 1)
+        for file in left {
+            #expect(throws: StorageError.self) { try file.upload(to: files.mount.memory, replacing: true) }
+        }
+        #expect(files.stored("large") == nil)
+        // Nothing is amiss for who goes on.
+        try files.close(handle)
+        #expect(files.stored("large") == large)
+    }
+
+    private static func failure(of body: () throws(Errno) -> Void) -> Errno? {
+        do throws(Errno) {
+            try body()
+            return nil
+        } catch {
+            return error
+        }
+    }
+}
+
+/// Something that is done by another thread.
+private final class Beside<Value: Sendable>: Sendable {
+    private let result = Monitor<Value?>(nil)
+
+    init(_ body: @escaping @Sendable () -> Value) {
+        let result = result
+        Thread.start("beside") {
+            let value = body()
+            result.update { $0 = value }
+        }?.detach()
+    }
+
+    /// What came of it; `nil` if nothing has after ten seconds.
+    var value: Value? { result.wait(atMost: .seconds(10)) { $0 } }
+
+    func isOver(within duration: Duration) -> Bool { result.wait(atMost: duration) { $0 } != nil }
+}
