@@ -20,8 +20,8 @@ package final class CountingStore: ObjectStore {
     }
 
     /// What a store is asked to do, and a test may wait for or refuse.
-    package enum Operation: Hashable, Sendable {
-        case info, write, beginUpload, writePart, complete
+    package enum Operation: Hashable, Sendable, CaseIterable {
+        case info, list, write, copy, delete, beginUpload, writePart, complete
         /// After an upload was completed, and before that is told.
         case completed
     }
@@ -69,6 +69,7 @@ package final class CountingStore: ObjectStore {
 
     package func list(_ request: ListingRequest) throws(StorageError) -> ListingPage {
         state.withLock { $0.lists += 1 }
+        try call(.list)
         return try base.list(request)
     }
 
@@ -101,6 +102,7 @@ package final class CountingStore: ObjectStore {
 
     package func delete(_ key: ObjectKey) throws(StorageError) {
         state.withLock { $0.deletes += 1 }
+        try call(.delete)
         try base.delete(key)
     }
 
@@ -124,6 +126,7 @@ package final class CountingStore: ObjectStore {
         _ source: ObjectKey, ifVersion version: ETag?, to target: ObjectKey, attributes: ObjectAttributes?
     ) throws(StorageError) -> ObjectInfo {
         state.withLock { $0.copies += 1 }
+        try call(.copy)
         return try base.copy(source, ifVersion: version, to: target, attributes: attributes)
     }
 

@@ -15,6 +15,8 @@ final class OpenDirectory: Sendable {
         /// Objects of which it isn't known yet whether a folder of the same name comes.
         var held: [ObjectInfo] = []
         var last: Extent?
+        /// What the store's listing lacked before it was asked; by the time that it answers, it may be stored.
+        var unlisted: [(name: String, file: LiveFile?)]?
         var isComplete = false
         var hidden: [String] = []
     }
@@ -31,6 +33,7 @@ final class OpenDirectory: Sendable {
     /// Some names from a position on, as many as are there without another request; empty after the last.
     func names(from index: Int) throws(StorageError) -> ArraySlice<ListedName> {
         try state.withLock { state throws(StorageError) in
+            if state.unlisted == nil { state.unlisted = folder.bucket.unlisted(in: folder.prefix) }
             if state.names.isEmpty, let known = folder.bucket.listings.complete(folder.prefix) {
                 for extent in known { absorb(extent, into: &state) }
             }
@@ -70,12 +73,19 @@ final class OpenDirectory: Sendable {
 
     /// Adds what was made here and the store's listing lacks.
     private func addUnlisted(_ state: inout State) {
-        let unlisted = folder.bucket.unlisted(in: folder.prefix)
+        let before = (state.unlisted ?? []).filter { isThere($0.file, as: $0.name) }
+        let unlisted = before + folder.bucket.unlisted(in: folder.prefix)
         guard !unlisted.isEmpty else { return }
-        let known = Set(state.names.map { ObjectKey($0.name) })
-        for (name, file) in unlisted where !known.contains(ObjectKey(name)) {
+        var known = Set(state.names.map { ObjectKey($0.name) })
+        for (name, file) in unlisted where known.insert(ObjectKey(name)).inserted {
             state.names.append(ListedName(name: name, found: file.map(Found.file) ?? .folder, expires: .now + ttl))
         }
+    }
+
+    /// Whether a file has its name still.
+    private func isThere(_ file: LiveFile?, as name: String) -> Bool {
+        guard let file, folder.bucket.file(ObjectKey(folder.prefix + name)) === file else { return false }
+        return !file.state.withLock { $0.isUnlinked }
     }
 
     private func add(_ key: String, _ found: Found, _ expires: ContinuousClock.Instant, _ state: inout State) {

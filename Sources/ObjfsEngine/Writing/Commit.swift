@@ -156,7 +156,12 @@ struct Commit {
         sender.waitForAll()
         // Some services insist that every part they were sent is named at the end.
         let last = draft.grid.ranges(of: size).count
-        if draft.state.withLock({ $0.streamed.numbers.contains { $0 > last } }) { sender.giveUp() }
+        let isOfUse = draft.state.withLock { state in
+            guard case .begun(let upload, _) = state.streamed.begin else { return true }
+            // What was begun before the file was renamed would become an object of the old name.
+            return upload.key == key && !state.streamed.numbers.contains { $0 > last }
+        }
+        if !isOfUse { sender.giveUp() }
         do throws(StorageError) {
             return try writeParts(size, sender)
         } catch {
@@ -408,17 +413,21 @@ struct PartSender: Sendable {
 
     /// Gives up what was sent.
     func giveUp() {
-        waitForAll()
-        let upload: Upload? = draft.state.withLock { state in
-            defer {
-                let next = state.streamed.next
-                state.streamed = StreamedParts()
-                state.streamed.next = next
+        let upload: Upload?? = draft.state.wait { state in
+            // Who sends a part meanwhile would begin an upload that nobody knows of.
+            guard state.streamed.sending == 0 else { return nil }
+            let given: Upload?
+            switch state.streamed.begin {
+            case .beginning: return nil
+            case .begun(let upload, _): given = upload
+            case .no: given = nil
             }
-            if case .begun(let upload, _) = state.streamed.begin { return upload }
-            return nil
+            let next = state.streamed.next
+            state.streamed = StreamedParts()
+            state.streamed.next = next
+            return .some(given)
         }
-        guard let upload else { return }
+        guard let upload, let upload else { return }
         do throws(StorageError) {
             try store.abort(upload)
             try? draft.file.noteNoUpload()

@@ -123,7 +123,9 @@ extension Engine {
                         try bucket.store.delete(key)
                     }
                 }
-                if let file { unlinked(file) }
+                guard let file else { return }
+                bucket.drop(file)
+                losesName(file)
             }
         }
         bucket.keepFolder(folder.prefix)
@@ -141,12 +143,19 @@ extension Engine {
         try body()
     }
 
-    /// Notes that a file has no name any more.
-    private func unlinked(_ file: LiveFile) {
+    /// Notes that a file has no name any more: what was sent of it is of no use, and the rest only to who has it open.
+    func losesName(_ file: LiveFile) {
         file.state.update { $0.isUnlinked = true }
-        file.bucket.drop(file)
         if let draft = file.state.withLock({ $0.draft }) { giveUpParts(of: draft, file.key) }
-        if opens.withLock({ $0[file.inode] == nil }) { file.takeDraft()?.file.discard() }
+        if opens.withLock({ $0[file.inode] == nil }) { discardDraft(of: file) }
+    }
+
+    /// Lets go what was written to a file that nobody can read any more.
+    func discardDraft(of file: LiveFile) {
+        guard let draft = file.takeDraft() else { return }
+        // The last who closes it may come before who has removed it has ended the upload.
+        giveUpParts(of: draft, file.key)
+        draft.file.discard()
     }
 
     /// Replaces or deletes a file, after all its bytes were brought here if somebody has it open.

@@ -89,7 +89,7 @@ extension Engine {
     private func renameWritten(_ file: LiveFile, to newKey: ObjectKey) throws(Errno) {
         let oldKey = file.key
         guard !file.isUnstored else {
-            replaced(file.bucket.move(file, to: newKey))
+            file.bucket.move(file, to: newKey).map(losesName)
             file.state.update { state in
                 state.condition = .always
                 state.isExclusive = false
@@ -100,6 +100,8 @@ extension Engine {
             }
             return try commitInTurn(file, "rename")
         }
+        // What was sent ahead is for an object of the old name.
+        if let draft = file.state.withLock({ $0.draft }) { giveUpParts(of: draft, oldKey) }
         let info = file.state.withLock { $0.info }
         let copy = try answering("rename", file.url) { () throws(StorageError) in
             let copy = try file.bucket.store.copy(oldKey, ifVersion: info?.etag, to: newKey, attributes: nil)
@@ -109,17 +111,9 @@ extension Engine {
         moved(file, to: copy)
     }
 
-    /// Lets the file that had a key before have none.
-    private func replaced(_ file: LiveFile?) {
-        guard let file else { return }
-        file.state.update { $0.isUnlinked = true }
-        if let draft = file.state.withLock({ $0.draft }) { giveUpParts(of: draft, file.key) }
-        if opens.withLock({ $0[file.inode] == nil }) { file.takeDraft()?.file.discard() }
-    }
-
     /// Gives a file that was changed here the key and the version of its copy.
     private func moved(_ file: LiveFile, to copy: ObjectInfo) {
-        replaced(file.bucket.move(file, to: copy.key))
+        file.bucket.move(file, to: copy.key).map(losesName)
         file.state.update { state in
             state.info = copy
             state.listed = nil
@@ -150,8 +144,9 @@ extension Engine {
         if let file {
             moved(file, to: copy)
         } else {
-            replaced(bucket.file(copy.key))
-            bucket.file(copy.key).map { bucket.drop($0) }
+            guard let replaced = bucket.file(copy.key) else { return }
+            losesName(replaced)
+            bucket.drop(replaced)
         }
     }
 

@@ -1,0 +1,271 @@
+import Bytes
+import Glibc
+import ObjfsEngine
+import ObjfsTesting
+import Storage
+import Synchronization
+import SystemPackage
+import Testing
+import Threads
+import VFS
+
+/// Threads that work on the same files, over a store that takes its time.
+///
+/// Each thread's steps follow from the seed; in which order they meet does not.
+@Suite struct ConcurrencyTests {
+    static var seeds: [UInt64] { [1] + (0..<14).map { _ in SeededGenerator.freshSeed } }
+
+    @Test(arguments: seeds)
+    func `W1, W2, W7, W8: a file that some write, store, read and rename at once loses nothing`(seed: UInt64) throws {
+        let run = try OneFile(seed: seed)
+        #expect(run.isOver, "seed \(seed): it hangs")
+        guard run.isOver else { return }
+        #expect(run.failures == [], "seed \(seed)")
+        let differences = try run.differences()
+        #expect(differences == [], "seed \(seed)")
+    }
+
+    @Test(arguments: seeds)
+    func `W1, W5, W7, W8, W9: files that are made, renamed over one another and removed at once are what they were told`(
+        seed: UInt64
+    ) throws {
+        let run = try SomeNames(seed: seed)
+        #expect(run.isOver, "seed \(seed): it hangs")
+        guard run.isOver else { return }
+        #expect(run.failures == [], "seed \(seed)")
+        let differences = try run.differences()
+        #expect(differences == [], "seed \(seed)")
+    }
+}
+
+/// What both have: a store that is slow at random, threads, and what went wrong in them.
+private final class Crowd: Sendable {
+    let files: MountedStore
+    private let state = Monitor((running: 0, failures: [String]()))
+    let seed: UInt64
+
+    init(_ files: MountedStore, seed: UInt64) {
+        self.files = files
+        self.seed = seed
+        let random = Mutex(SeededGenerator(seed: seed))
+        for operation in CountingStore.Operation.allCases {
+            files.counter.before(operation) {
+                usleep(random.withLock { .random(in: 0..<800, using: &$0) })
+                return nil
+            }
+        }
+    }
+
+    /// Lets a thread do something with random numbers of its own.
+    func start(_ name: String, _ number: Int, _ body: @escaping @Sendable (inout SeededGenerator) throws -> Void) {
+        state.update { $0.running += 1 }
+        Thread.start(name) { [self] in
+            var random = SeededGenerator(seed: seed &+ UInt64(number) &* 1_000_003)
+            do { try body(&random) } catch { fail("\(name): \(error)") }
+            state.update { $0.running -= 1 }
+        }?.detach()
+    }
+
+    func fail(_ note: String) { state.update { $0.failures.append(note) } }
+    var failures: [String] { state.withLock { $0.failures } }
+
+    /// Waits until all threads have ended; `false` if they have not in half a minute.
+    func wait() -> Bool { state.wait(atMost: .seconds(30)) { $0.running == 0 ? () : nil } != nil }
+}
+
+/// One file: a thread writes it in order, others store, read, look up and rename it.
+private struct OneFile {
+    let isOver: Bool
+    let failures: [String]
+    private let files: WritableStore
+    private let name: String
+    private static let size = 3000
+
+    /// What the file has at an offset; never zero.
+    private static func byte(_ offset: Int) -> UInt8 { UInt8(truncatingIfNeeded: offset &* 31 &+ offset / 251) | 1 }
+    private static func bytes(_ range: Range<Int>) -> [UInt8] { range.map(byte) }
+
+    private struct Shared {
+        var written = 0
+        var isOver = false
+    }
+
+    init(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        files = try WritableStore(tellsVersions: .random(using: &random))
+        let crowd = Crowd(files.mount, seed: seed)
+        let (engine, memory) = (files.engine, files.mount.memory)
+        let shared = Mutex(Shared())
+        // Held while the file has no certain name, as the kernel holds the folder.
+        let name = Mutex("a")
+        let writer = try files.open("a", [.writing, .truncating])
+        let second = try files.open("a", [.writing])
+        let reader = try files.open("a", [.reading])
+        @Sendable func isOver() -> Bool { shared.withLock { $0.isOver } }
+        @Sendable func written() -> Int { shared.withLock { $0.written } }
+
+        crowd.start("writer", 1) { random in
+            defer { shared.withLock { $0.isOver = true } }
+            while written() < Self.size {
+                let start = written()
+                let end = min(start + Int.random(in: 1...120, using: &random), Self.size)
+                try engine.write(writer, at: Int64(start), ByteSlice(Self.bytes(start..<end)))
+                shared.withLock { $0.written = end }
+                if Int.random(in: 0..<8, using: &random) == 0 {
+                    let place = Int.random(in: 0..<end, using: &random)
+                    try engine.write(writer, at: Int64(place), ByteSlice([Self.byte(place)]))
+                }
+                usleep(.random(in: 0..<600, using: &random))
+            }
+            try engine.flush(writer, by: WritableStore.caller)
+        }
+        crowd.start("storer", 2) { random in
+            while !isOver() {
+                let before = written()
+                if Bool.random(using: &random) {
+                    try engine.flush(second, by: WritableStore.caller)
+                } else {
+                    try engine.synchronize(second, dataOnly: false)
+                }
+                try name.withLock { name in
+                    let stored = try memory.read(ObjectKey(name))
+                    if stored.count < before || stored != Self.bytes(0..<stored.count) {
+                        crowd.fail("storer: \(stored.count) bytes are in the store, \(before) were written")
+                    }
+                }
+                usleep(.random(in: 0..<3000, using: &random))
+            }
+        }
+        crowd.start("reader", 3) { random in
+            while !isOver() {
+                let before = written()
+                let start = Int.random(in: 0...before, using: &random)
+                let count = Int.random(in: 1...500, using: &random)
+                let found = try engine.read(reader, at: Int64(start), count: count).flatMap(\.array)
+                if found.count < min(count, before - start) || found != Self.bytes(start..<start + found.count) {
+                    crowd.fail("reader: \(found.count) bytes at \(start) are not what was written")
+                }
+                usleep(.random(in: 0..<1000, using: &random))
+            }
+        }
+        crowd.start("renamer", 4) { random in
+            while !isOver() {
+                try name.withLock { name in
+                    let new = name == "a" ? "b" : "a"
+                    try engine.rename(name, in: VFS.Inode.root, to: new, in: VFS.Inode.root, flags: 0)
+                    name = new
+                }
+                usleep(.random(in: 0..<4000, using: &random))
+            }
+        }
+        crowd.start("looker", 5) { [mount = files.mount] random in
+            while !isOver() {
+                try name.withLock { name in
+                    let before = written()
+                    let size = try mount.lookup(name).size
+                    if size < before { crowd.fail("looker: a size of \(size) after \(before) were written") }
+                    if try !mount.names("").contains(name) { crowd.fail("looker: \(name) is not listed") }
+                    if Bool.random(using: &random) { _ = try mount.lookup(name + "@chunks@2") }
+                }
+                usleep(.random(in: 0..<4000, using: &random))
+            }
+        }
+        self.isOver = crowd.wait()
+        failures = crowd.failures
+        self.name = name.withLock { $0 }
+        guard self.isOver else { return }
+        engine.release(writer)
+        engine.release(second)
+        engine.release(reader)
+    }
+
+    /// What is not as it should be at the end.
+    func differences() throws -> [String] {
+        files.engine.unmounted()
+        var notes: [String] = []
+        if try files.mount.memory.read(ObjectKey(name)) != Self.bytes(0..<Self.size) { notes.append("other bytes") }
+        if files.stored(name == "a" ? "b" : "a") != nil { notes.append("an object under the other name") }
+        if try !files.mount.memory.uploads(prefix: "").isEmpty { notes.append("an upload is left") }
+        if !files.journal.isEmpty { notes.append("the journal has \(files.journal)") }
+        return notes
+    }
+}
+
+/// A few names that threads make, write, rename over one another and remove.
+private struct SomeNames {
+    let isOver: Bool
+    let failures: [String]
+    private let files: WritableStore
+    private let names: [String: String]
+
+    init(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        files = try WritableStore(tellsVersions: .random(using: &random)) { options in
+            options.absenceTTL = seed % 2 == 0 ? .seconds(600) : .zero
+        }
+        let crowd = Crowd(files.mount, seed: seed)
+        let engine = files.engine
+        // What each name is to have. Held as the kernel holds a folder that is changed.
+        let names = Mutex([String: String]())
+        for number in 1...4 {
+            crowd.start("thread \(number)", number) { [mount = files.mount] random in
+                for round in 0..<30 {
+                    let name = ["a", "b", "c"].randomElement(using: &random) ?? "a"
+                    let other = ["a", "b", "c"].randomElement(using: &random) ?? "b"
+                    let count = Int.random(in: 1..<60, using: &random)
+                    let text = String(repeating: "\(number)-\(round) ", count: count)
+                    let choice = Int.random(in: 0..<4, using: &random)
+                    let handle = try names.withLock { names throws -> FileHandle? in
+                        switch (choice, names[name]) {
+                        case (_, nil):
+                            _ = try? mount.lookup(name)
+                            names[name] = text
+                            return try engine.create(
+                                name, in: VFS.Inode.root, mode: 0o644, [.writing, .exclusive],
+                                by: WritableStore.caller
+                            ).file.handle
+                        case (0, _):
+                            try engine.unlink(name, in: VFS.Inode.root)
+                            names[name] = nil
+                        case (1, let content):
+                            try engine.rename(name, in: VFS.Inode.root, to: other, in: VFS.Inode.root, flags: 0)
+                            names[name] = nil
+                            names[other] = content
+                        default:
+                            if try mount.lookup(name).type != .regular { crowd.fail("\(name) is no file") }
+                        }
+                        return nil
+                    }
+                    guard let handle else { continue }
+                    var rest = Array(text.utf8)[...]
+                    var offset: Int64 = 0
+                    while !rest.isEmpty {
+                        let part = Array(rest.prefix(Int.random(in: 1...100, using: &random)))
+                        try engine.write(handle, at: offset, ByteSlice(part))
+                        offset += Int64(part.count)
+                        rest = rest.dropFirst(part.count)
+                        if Int.random(in: 0..<6, using: &random) == 0 {
+                            try engine.flush(handle, by: WritableStore.caller)
+                        }
+                    }
+                    try engine.flush(handle, by: WritableStore.caller)
+                    engine.release(handle)
+                }
+            }
+        }
+        isOver = crowd.wait()
+        failures = crowd.failures
+        self.names = names.withLock { $0 }
+    }
+
+    func differences() throws -> [String] {
+        files.engine.unmounted()
+        var notes: [String] = []
+        for name in ["a", "b", "c"] where files.stored(name) != names[name] {
+            notes.append("\(name) has \(files.stored(name) ?? "nothing"), not \(names[name] ?? "nothing")")
+        }
+        if try !files.mount.memory.uploads(prefix: "").isEmpty { notes.append("an upload is left") }
+        if !files.journal.isEmpty { notes.append("the journal has \(files.journal)") }
+        return notes
+    }
+}
