@@ -29,10 +29,34 @@ final class Bucket: Sendable {
 
     /// What this mount knows that the store's listing may not.
     private struct Changes {
-        /// The files that were changed here and have an inode number.
-        var files: [ObjectKey: LiveFile] = [:]
-        /// Folders, by their prefix, that were there and may have nothing in them by now.
-        var folders: Set<ObjectKey> = []
+        /// The files that were changed here and have an inode number, by their folder and their key.
+        private var filesByFolder: [ObjectKey: [ObjectKey: LiveFile]] = [:]
+        /// Folders that were there and may have nothing in them by now, by the one that they are in.
+        private var foldersByFolder: [ObjectKey: Set<ObjectKey>] = [:]
+
+        subscript(file key: ObjectKey) -> LiveFile? {
+            get { filesByFolder[key.folder]?[key] }
+            set {
+                var files = filesByFolder.removeValue(forKey: key.folder) ?? [:]
+                files[key] = newValue
+                if !files.isEmpty { filesByFolder[key.folder] = files }
+            }
+        }
+
+        func files(in folder: ObjectKey) -> [ObjectKey: LiveFile] { filesByFolder[folder] ?? [:] }
+        var files: [LiveFile] { filesByFolder.values.flatMap(\.values) }
+
+        func hasFolder(_ key: ObjectKey) -> Bool { foldersByFolder[key.folder]?.contains(key) ?? false }
+        func folders(in folder: ObjectKey) -> Set<ObjectKey> { foldersByFolder[folder] ?? [] }
+        mutating func keepFolder(_ key: ObjectKey) { foldersByFolder[key.folder, default: []].insert(key) }
+
+        mutating func dropFolders(below prefix: String) {
+            for (folder, keys) in foldersByFolder {
+                let left = keys.filter { !$0.string.beginsWithBytes(of: prefix) }
+                foldersByFolder[folder] = left.isEmpty ? nil : left
+            }
+        }
+
         /// What the markers of folders carry, and when that was learned.
         var metadata: [ObjectKey: (carried: FileMetadata, learned: ContinuousClock.Instant)] = [:]
     }
@@ -98,16 +122,16 @@ final class Bucket: Sendable {
     // MARK: Files that were changed here
 
     /// The file of a key that was changed here, if there is one.
-    func file(_ key: ObjectKey) -> LiveFile? { changes.withLock { $0.files[key] } }
+    func file(_ key: ObjectKey) -> LiveFile? { changes.withLock { $0[file: key] } }
 
     /// The file of a key, made by `make` if there is none that `isRight`.
     func file(
         _ key: ObjectKey, if isRight: (LiveFile) -> Bool = { _ in true }, orMake make: () -> LiveFile
     ) -> LiveFile {
         changes.withLock { changes in
-            if let file = changes.files[key], isRight(file) { return file }
+            if let file = changes[file: key], isRight(file) { return file }
             let file = make()
-            changes.files[key] = file
+            changes[file: key] = file
             return file
         }
     }
@@ -116,7 +140,7 @@ final class Bucket: Sendable {
     func drop(_ file: LiveFile) {
         let key = file.key
         changes.withLock { changes in
-            if changes.files[key] === file { changes.files[key] = nil }
+            if changes[file: key] === file { changes[file: key] = nil }
         }
     }
 
@@ -124,8 +148,9 @@ final class Bucket: Sendable {
     func move(_ file: LiveFile, to key: ObjectKey) -> LiveFile? {
         let old = file.key
         return changes.withLock { changes in
-            if changes.files[old] === file { changes.files[old] = nil }
-            let previous = changes.files.updateValue(file, forKey: key)
+            if changes[file: old] === file { changes[file: old] = nil }
+            let previous = changes[file: key]
+            changes[file: key] = file
             file.state.update { $0.key = key }
             return previous === file ? nil : previous
         }
@@ -134,7 +159,7 @@ final class Bucket: Sendable {
     /// All files that were changed here whose keys begin so.
     func files(below prefix: String) -> [LiveFile] {
         changes.withLock { changes in
-            changes.files.filter { $0.key.string.beginsWithBytes(of: prefix) }.map(\.value)
+            changes.files.filter { $0.key.string.beginsWithBytes(of: prefix) }
         }
     }
 
@@ -143,15 +168,15 @@ final class Bucket: Sendable {
     /// Remembers that a folder is there, whether or not the store has anything in it.
     func keepFolder(_ prefix: String) {
         guard !prefix.isEmpty else { return }
-        _ = changes.withLock { $0.folders.insert(ObjectKey(prefix)) }
+        changes.withLock { $0.keepFolder(ObjectKey(prefix)) }
     }
 
-    func hasFolder(_ prefix: String) -> Bool { changes.withLock { $0.folders.contains(ObjectKey(prefix)) } }
+    func hasFolder(_ prefix: String) -> Bool { changes.withLock { $0.hasFolder(ObjectKey(prefix)) } }
 
     /// Forgets a folder and all that was in it.
     func dropFolder(_ prefix: String) {
         changes.withLock { changes in
-            changes.folders = changes.folders.filter { !$0.string.beginsWithBytes(of: prefix) }
+            changes.dropFolders(below: prefix)
             changes.metadata = changes.metadata.filter { !$0.key.string.beginsWithBytes(of: prefix) }
         }
     }
@@ -177,10 +202,10 @@ final class Bucket: Sendable {
     func unlisted(in prefix: String) -> [(name: String, file: LiveFile?)] {
         changes.withLock { changes in
             var names: [(name: String, file: LiveFile?)] = []
-            for (key, file) in changes.files where key.folder == ObjectKey(prefix) && file.isUnstored {
+            for (key, file) in changes.files(in: ObjectKey(prefix)) where file.isUnstored {
                 names.append((key.string.droppingBytes(prefix.utf8.count), file))
             }
-            for key in changes.folders where key.folder == ObjectKey(prefix) {
+            for key in changes.folders(in: ObjectKey(prefix)) {
                 let path = String(decoding: key.string.utf8.dropLast(), as: UTF8.self)
                 names.append((path.droppingBytes(prefix.utf8.count), nil))
             }
