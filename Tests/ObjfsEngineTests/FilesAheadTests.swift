@@ -36,6 +36,26 @@ import VFS
         #expect(mount.counter.counts.reads == 60)
     }
 
+    @Test func `who has gone through a folder is expected to go through the next, but not through each`() throws {
+        var contents: [String: String] = [:]
+        for folder in ["a", "b", "c", "d"] {
+            for number in 10..<40 { contents["\(folder)/f\(number)"] = "\(folder) \(number)" }
+        }
+        let mount = try MountedStore(contents, options: { $0.metadataTTL = .seconds(600) })
+        for folder in ["a", "b", "c", "d"] { #expect(try mount.names(folder).count == 30) }
+        for number in 10..<40 { #expect(try mount.text("a/f\(number)") == "a \(number)") }
+        #expect(mount.counter.counts.reads == 30)
+        // The first file of the next folder lets sixteen more be fetched.
+        #expect(try mount.text("b/f10") == "b 10")
+        waitForReads(47, of: mount)
+        #expect(mount.counter.counts.reads == 47)
+        // Who then goes to another folder at once goes through none.
+        #expect(try mount.text("c/f10") == "c 10")
+        #expect(try mount.text("d/f11") == "d 11")
+        #expect(mount.counter.counts.reads == 49)
+        for number in 10..<40 { #expect(try mount.text("b/f\(number)") == "b \(number)") }
+    }
+
     @Test(arguments: [1, SeededGenerator.freshSeed])
     func `files that are read in any other order are read alone, and are what they are`(seed: UInt64) throws {
         let (mount, names) = try folder(of: 60)

@@ -17,12 +17,17 @@ final class FilesAhead: MemoryBudget.Holder {
         var last: ObjectKey
         /// How many files were begun in order.
         var length = 0
+        /// How many were begun in order in folders that were gone through just before.
+        var before = 0
         /// What was fetched and not yet begun, in order.
         var files: [(info: ObjectInfo, part: Part)] = []
         var lastUse = ContinuousClock.now
 
         /// How many files to have on their way: none before it is clear that this is no accident.
-        var reach: Int { length < 3 ? 0 : min(2 << min(length - 3, 8), FilesAhead.most) }
+        var reach: Int {
+            let length = length + before
+            return length < 3 ? 0 : min(2 << min(length - 3, 8), FilesAhead.most)
+        }
     }
 
     private let budget: MemoryBudget
@@ -65,7 +70,12 @@ final class FilesAhead: MemoryBudget.Holder {
             walks[oldest].drop(walks[oldest].files.count)
             walks.remove(at: oldest)
         }
-        walks.append(Walk(bucket: object.bucket, folder: folder, last: object.key))
+        var walk = Walk(bucket: object.bucket, folder: folder, last: object.key)
+        // Who has gone through a folder goes on with the next, from its first file.
+        let latest = walks.filter { $0.bucket === object.bucket }.max { $0.lastUse < $1.lastUse }
+        let first = object.bucket.listings.files(after: folder, in: folder, 1).first
+        if let latest, latest.length >= 3, first?.key == object.key { walk.before = latest.length + latest.before }
+        walks.append(walk)
         return walks.count - 1
     }
 
@@ -104,18 +114,23 @@ extension FilesAhead.Walk {
             // Others may read the files between at the same time; who leaves many out is not going through all.
             if index > FilesAhead.most / 2 {
                 drop(index)
-                length = 0
+                startOver()
             }
             return info.etag == object.info.etag && info.size == object.info.size ? part : nil
         }
         if bucket.listings.files(after: last, in: folder, 1).first?.key == object.key {
             length += 1
         } else if object.key != last {
-            length = 0
+            startOver()
             last = object.key
             drop(files.count)
         }
         return nil
+    }
+
+    private mutating func startOver() {
+        length = 0
+        before = 0
     }
 
     /// Lets so many of the first files go.
