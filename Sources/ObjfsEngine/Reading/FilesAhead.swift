@@ -73,8 +73,11 @@ final class FilesAhead: MemoryBudget.Holder {
         var walk = Walk(bucket: object.bucket, folder: folder, last: object.key)
         // Who has gone through a folder goes on with the next, from its first file.
         let latest = walks.filter { $0.bucket === object.bucket }.max { $0.lastUse < $1.lastUse }
-        let first = object.bucket.listings.files(after: folder, in: folder, 1).first
-        if let latest, latest.length >= 3, first?.key == object.key { walk.before = latest.length + latest.before }
+        if let latest, latest.length >= 3,
+            object.bucket.listings.files(after: folder, in: folder, 1).first?.key == object.key
+        {
+            walk.before = latest.length + latest.before
+        }
         walks.append(walk)
         return walks.count - 1
     }

@@ -33,13 +33,15 @@ final class Bucket: Sendable {
         private var filesByFolder: [ObjectKey: [ObjectKey: LiveFile]] = [:]
         /// Folders that were there and may have nothing in them by now, by the one that they are in.
         private var foldersByFolder: [ObjectKey: Set<ObjectKey>] = [:]
+        /// What the markers of folders carry, and when that was learned.
+        var metadata: [ObjectKey: (carried: FileMetadata, learned: ContinuousClock.Instant)] = [:]
 
         subscript(file key: ObjectKey) -> LiveFile? {
             get { filesByFolder[key.folder]?[key] }
             set {
-                var files = filesByFolder.removeValue(forKey: key.folder) ?? [:]
-                files[key] = newValue
-                if !files.isEmpty { filesByFolder[key.folder] = files }
+                let folder = key.folder
+                filesByFolder[folder, default: [:]][key] = newValue
+                if filesByFolder[folder]?.isEmpty ?? false { filesByFolder[folder] = nil }
             }
         }
 
@@ -56,9 +58,6 @@ final class Bucket: Sendable {
                 foldersByFolder[folder] = left.isEmpty ? nil : left
             }
         }
-
-        /// What the markers of folders carry, and when that was learned.
-        var metadata: [ObjectKey: (carried: FileMetadata, learned: ContinuousClock.Instant)] = [:]
     }
 
     init(name: String, store: any ObjectStore, options: EngineOptions) {

@@ -16,6 +16,11 @@ struct KnownNames: Sendable {
     /// At how many changes those are looked for that are too old to matter.
     private var sweepAt = 64
 
+    init() {}
+
+    /// Makes what one answer of the store tells.
+    init(_ extent: Extent) { extents = [extent] }
+
     /// How many names are remembered, and where there is none.
     var count: Int { extents.reduce(changes.count) { $0 + 1 + $1.page.objects.count + $1.page.prefixes.count } }
 
@@ -64,17 +69,17 @@ struct KnownNames: Sendable {
     func answer(_ key: ObjectKey) -> (found: Found?, asked: Instant)? {
         let folderKey = key.string + "/"
         let changed = [allChanged, changes[key]].compactMap(\.self).max()
-        var newest: Extent?
-        var newestBelow: Extent?
-        for extent in extents {
-            if let changed, extent.asked <= changed { continue }
-            if extent.covers(key.string), newest.map({ $0.asked < extent.asked }) ?? true { newest = extent }
-            if extent.covers(folderKey), newestBelow.map({ $0.asked < extent.asked }) ?? true { newestBelow = extent }
-        }
-        guard let newestBelow else { return nil }
-        if newestBelow.page.prefixes.has(folderKey) { return (.folder, newestBelow.asked) }
-        guard let newest else { return nil }
-        return (newest.page.objects.find(key.string).map(Found.object), min(newest.asked, newestBelow.asked))
+        guard let below = newest(covering: folderKey, after: changed) else { return nil }
+        if below.page.prefixes.has(folderKey) { return (.folder, below.asked) }
+        guard let own = newest(covering: key.string, after: changed) else { return nil }
+        return (own.page.objects.find(key.string).map(Found.object), min(own.asked, below.asked))
+    }
+
+    /// The last that the store said of a key, if it was asked after something was changed.
+    private func newest(covering key: String, after changed: Instant?) -> Extent? {
+        extents.lazy.filter { extent in
+            changed.map { $0 < extent.asked } ?? true && extent.covers(key)
+        }.max { $0.asked < $1.asked }
     }
 
     /// All pages of the folder in order, if all are there that were asked for after `oldest` and the last change.

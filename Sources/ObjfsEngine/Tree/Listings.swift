@@ -179,9 +179,7 @@ extension Listings {
 
     /// What the store's answer tells of a key; `nil` if that is not enough.
     private func answer(_ key: String, _ extent: Extent) -> Finding? {
-        var names = KnownNames()
-        names.add(extent, oldest: extent.asked - .seconds(1))
-        return names.answer(ObjectKey(key)).map { Finding(found: $0.found, expires: $0.asked + ttl) }
+        KnownNames(extent).answer(ObjectKey(key)).map { Finding(found: $0.found, expires: $0.asked + ttl) }
     }
 }
 

@@ -101,7 +101,7 @@ struct Commit {
     /// Copies another object inside the store, if the file is that as a whole.
     private func copyWhole(_ size: Int64) throws(StorageError) -> ObjectInfo? {
         guard let source = draft.copied(size), source.key != key, size > 0 else { return nil }
-        giveUpParts()
+        draft.giveUpParts()
         // No store checks a condition on the target of a copy: the look beforehand is all there is.
         try check()
         return try store.copy(source.key, ifVersion: source.info.etag, to: key, attributes: attributes)
@@ -127,7 +127,7 @@ struct Commit {
     // MARK: One request
 
     private func writeWhole(_ size: Int64) throws(StorageError) -> ObjectInfo {
-        giveUpParts()
+        draft.giveUpParts()
         let buffer = budget.buffer(Int(size))
         let memory = UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<Int(size)])
         try draft.fill(memory, from: 0)
@@ -153,7 +153,7 @@ struct Commit {
 
     private func writeParts(_ size: Int64) throws(StorageError) -> ObjectInfo? {
         let sender = PartSender(draft: draft, key: key, attributes: attributes, budget: budget)
-        sender.waitForAll()
+        draft.waitForParts()
         // Some services insist that every part they were sent is named at the end.
         let last = draft.grid.ranges(of: size).count
         let isOfUse = draft.state.withLock { state in
@@ -161,14 +161,14 @@ struct Commit {
             // What was begun before the file was renamed would become an object of the old name.
             return upload.key == key && !state.streamed.numbers.contains { $0 > last }
         }
-        if !isOfUse { sender.giveUp() }
+        if !isOfUse { draft.giveUpParts() }
         do throws(StorageError) {
             return try writeParts(size, sender)
         } catch {
             guard error.code == .unsupported || error.code == .notFound else { throw error }
             // The service copies no parts, or replaces none: all over, by plain parts alone. Or it has lost the upload.
             if error.code == .unsupported { draft.bucket.noteNoPartCopies() }
-            sender.giveUp()
+            draft.giveUpParts()
             return try writeParts(size, sender)
         }
     }
@@ -298,11 +298,6 @@ struct Commit {
         steps[steps.count - 1] = .copy(first, run.lowerBound..<range.upperBound)
         return true
     }
-
-    /// Gives up what was sent of an upload that is of no use.
-    private func giveUpParts() {
-        PartSender(draft: draft, key: key, attributes: attributes, budget: budget).giveUp()
-    }
 }
 
 /// Sends parts of a draft.
@@ -405,32 +400,31 @@ struct PartSender: Sendable {
             draft.file.punch(range)
         }
     }
+}
 
+extension Draft {
     /// Waits until no part is on its way.
-    func waitForAll() {
-        draft.state.wait { $0.streamed.sending == 0 ? () : nil }
+    func waitForParts() {
+        state.wait { $0.streamed.sending == 0 ? () : nil }
     }
 
-    /// Gives up what was sent.
-    func giveUp() {
-        let upload: Upload?? = draft.state.wait { state in
+    /// Gives up what was sent, and ends the upload.
+    func giveUpParts() {
+        let given = state.wait { state -> StreamedParts? in
             // Who sends a part meanwhile would begin an upload that nobody knows of.
             guard state.streamed.sending == 0 else { return nil }
-            let given: Upload?
-            switch state.streamed.begin {
-            case .beginning: return nil
-            case .begun(let upload, _): given = upload
-            case .no: given = nil
+            if case .beginning = state.streamed.begin { return nil }
+            defer {
+                let next = state.streamed.next
+                state.streamed = StreamedParts()
+                state.streamed.next = next
             }
-            let next = state.streamed.next
-            state.streamed = StreamedParts()
-            state.streamed.next = next
-            return .some(given)
+            return state.streamed
         }
-        guard let upload, let upload else { return }
+        guard case .begun(let upload, _) = given.begin else { return }
         do throws(StorageError) {
-            try store.abort(upload)
-            try? draft.file.noteNoUpload()
+            try bucket.store.abort(upload)
+            try? file.noteNoUpload()
         } catch {
             // The log still names it, and the next start tries again.
         }

@@ -152,7 +152,6 @@ final class Draft: Sendable {
     func noteBase(_ state: State) {
         try? file.note(base: state.base?.info, end: state.baseEnd)
         for range in state.dirty.ranges { try? file.note(write: range) }
-        try? file.note(size: state.size)
     }
 
     /// Changes the state and the staged file while no write to it is on its way.

@@ -176,7 +176,7 @@ extension Engine {
     func giveUp(_ file: LiveFile, because reason: Errno) {
         guard let draft = file.takeDraft(ifAtMost: 0) else { return }
         let isWhole = draft.state.withLock { $0.gone.isEmpty }
-        if reason != .ioError, reason != .timedOut { giveUpParts(of: draft, file.key) }
+        if reason != .ioError, reason != .timedOut { draft.giveUpParts() }
         try? draft.file.noteKept()
         complaints.tell(
             isWhole
@@ -191,15 +191,10 @@ extension Engine {
 }
 
 extension Engine {
-    /// Ends the upload of a draft that is of no use any more.
-    func giveUpParts(of draft: Draft, _ key: ObjectKey) {
-        PartSender(draft: draft, key: key, attributes: ObjectAttributes(), budget: budget).giveUp()
-    }
-
     /// Lets a file be again as the store has it, unless more than the caller may write to it.
     func forgetDraft(of file: LiveFile) {
         guard let draft = file.takeDraft(ifAtMost: 1) else { return }
-        giveUpParts(of: draft, file.key)
+        draft.giveUpParts()
         draft.file.discard()
         file.state.update { state in
             state.isMetadataDirty = false

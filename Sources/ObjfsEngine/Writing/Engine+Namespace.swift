@@ -146,7 +146,7 @@ extension Engine {
     /// Notes that a file has no name any more: what was sent of it is of no use, and the rest only to who has it open.
     func losesName(_ file: LiveFile) {
         file.state.update { $0.isUnlinked = true }
-        if let draft = file.state.withLock({ $0.draft }) { giveUpParts(of: draft, file.key) }
+        file.state.withLock { $0.draft }?.giveUpParts()
         if opens.withLock({ $0[file.inode] == nil }) { discardDraft(of: file) }
     }
 
@@ -154,7 +154,7 @@ extension Engine {
     func discardDraft(of file: LiveFile) {
         guard let draft = file.takeDraft() else { return }
         // The last who closes it may come before who has removed it has ended the upload.
-        giveUpParts(of: draft, file.key)
+        draft.giveUpParts()
         draft.file.discard()
     }
 

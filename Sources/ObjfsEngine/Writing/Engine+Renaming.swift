@@ -95,13 +95,13 @@ extension Engine {
                 state.isExclusive = false
             }
             if let draft = file.state.withLock({ $0.draft }) {
-                giveUpParts(of: draft, oldKey)
+                draft.giveUpParts()
                 try draft.file.note(key: newKey)
             }
             return try commitInTurn(file, "rename")
         }
         // What was sent ahead is for an object of the old name.
-        if let draft = file.state.withLock({ $0.draft }) { giveUpParts(of: draft, oldKey) }
+        file.state.withLock { $0.draft }?.giveUpParts()
         let info = file.state.withLock { $0.info }
         let copy = try answering("rename", file.url) { () throws(StorageError) in
             let copy = try file.bucket.store.copy(oldKey, ifVersion: info?.etag, to: newKey, attributes: nil)

@@ -64,7 +64,7 @@ extension Engine {
         do throws(StorageError) {
             guard !sender.hasUpload else { return }
             _ = try sender.upload()
-            sender.giveUp()
+            draft.giveUpParts()
             file.bucket.noteGranted(key)
         } catch {
             // Whatever else is wrong, the writing itself will tell.
@@ -182,7 +182,7 @@ extension Engine {
         }
         writers.submit { sender.sendAhead(part) }
         // With a full disk, no more is taken than is sent.
-        if draft.isTight { sender.waitForAll() }
+        if draft.isTight { draft.waitForParts() }
     }
 
     package func flush(_ handle: FileHandle, by caller: Caller) throws(Errno) {
