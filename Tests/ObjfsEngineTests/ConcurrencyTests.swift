@@ -17,23 +17,31 @@ import VFS
 
     @Test(arguments: seeds)
     func `W1, W2, W7, W8: a file that some write, store, read and rename at once loses nothing`(seed: UInt64) throws {
-        let run = try OneFile(seed: seed)
-        #expect(run.isOver, "seed \(seed): it hangs")
-        guard run.isOver else { return }
-        #expect(run.failures == [], "seed \(seed)")
-        let differences = try run.differences()
-        #expect(differences == [], "seed \(seed)")
+        try check(OneFile(seed: seed), seed)
     }
 
     @Test(arguments: seeds)
     func `W1, W7, W8, W9: files that some make, rename and remove at once stay whole`(seed: UInt64) throws {
-        let run = try SomeNames(seed: seed)
+        try check(SomeNames(seed: seed), seed)
+    }
+
+    private func check(_ run: some Run, _ seed: UInt64) throws {
         #expect(run.isOver, "seed \(seed): it hangs")
         guard run.isOver else { return }
         #expect(run.failures == [], "seed \(seed)")
         let differences = try run.differences()
         #expect(differences == [], "seed \(seed)")
     }
+}
+
+/// Threads that were let loose on some files.
+private protocol Run {
+    /// Whether all have ended.
+    var isOver: Bool { get }
+    /// What went wrong in them.
+    var failures: [String] { get }
+    /// What is not as it should be at the end.
+    func differences() throws -> [String]
 }
 
 /// What both have: a store that is slow at random, threads, and what went wrong in them.
@@ -72,7 +80,7 @@ private final class Crowd: Sendable {
 }
 
 /// One file: a thread writes it in order, others store, read, look up and rename it.
-private struct OneFile {
+private struct OneFile: Run {
     let isOver: Bool
     let failures: [String]
     private let files: WritableStore
@@ -177,20 +185,16 @@ private struct OneFile {
         engine.release(reader)
     }
 
-    /// What is not as it should be at the end.
     func differences() throws -> [String] {
-        files.engine.unmounted()
-        var notes: [String] = []
+        var notes = try files.remains()
         if try files.mount.memory.read(ObjectKey(name)) != Self.bytes(0..<Self.size) { notes.append("other bytes") }
         if files.stored(name == "a" ? "b" : "a") != nil { notes.append("an object under the other name") }
-        if try !files.mount.memory.uploads(prefix: "").isEmpty { notes.append("an upload is left") }
-        if !files.journal.isEmpty { notes.append("the journal has \(files.journal)") }
         return notes
     }
 }
 
 /// A few names that threads make, write, rename over one another and remove.
-private struct SomeNames {
+private struct SomeNames: Run {
     let isOver: Bool
     let failures: [String]
     private let files: WritableStore
@@ -257,13 +261,10 @@ private struct SomeNames {
     }
 
     func differences() throws -> [String] {
-        files.engine.unmounted()
-        var notes: [String] = []
+        var notes = try files.remains()
         for name in ["a", "b", "c"] where files.stored(name) != names[name] {
             notes.append("\(name) has \(files.stored(name) ?? "nothing"), not \(names[name] ?? "nothing")")
         }
-        if try !files.mount.memory.uploads(prefix: "").isEmpty { notes.append("an upload is left") }
-        if !files.journal.isEmpty { notes.append("the journal has \(files.journal)") }
         return notes
     }
 }

@@ -17,15 +17,25 @@ import VFS
         try files.engine.read(handle, at: 0, count: count).flatMap(\.array)
     }
 
+    /// Writes some bytes of what is large, a few at a time.
+    private func writeInOrder(_ files: WritableStore, _ handle: FileHandle, _ range: Range<Int>) throws {
+        for start in stride(from: range.lowerBound, to: range.upperBound, by: 10) {
+            try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
+        }
+    }
+
+    /// Lets another thread store what was written.
+    private func flushBeside(_ files: WritableStore, _ handle: FileHandle) -> Beside<Errno?> {
+        Beside { [engine = files.engine] in
+            Errno.thrown { () throws(Errno) in try engine.flush(handle, by: WritableStore.caller) }
+        }
+    }
+
     // MARK: The version of what was stored
 
     @Test func `W1: what is written while a version is asked for that can't be learned is not called stored`() throws {
         let files = try WritableStore(tellsVersions: false)
-        let gate = Gate()
-        files.mount.counter.before(.info) {
-            gate.pass()
-            return StorageError(.unavailable, "gone")
-        }
+        let gate = files.mount.counter.hold(.info, answering: StorageError(.unavailable, "gone"))
         let handle = try files.open("large", [.writing, .truncating])
         try files.write(handle, large)
         // As when a shell's child ends that has inherited the file.
@@ -44,11 +54,7 @@ import VFS
         throws
     {
         let files = try WritableStore(tellsVersions: false)
-        let gate = Gate()
-        files.mount.counter.before(.info) {
-            gate.pass()
-            return StorageError(.unavailable, "gone")
-        }
+        let gate = files.mount.counter.hold(.info, answering: StorageError(.unavailable, "gone"))
         let handle = try files.open("large", [.writing, .truncating])
         try files.write(handle, large)
         let inode = try files.mount.lookup("large").inode
@@ -61,11 +67,7 @@ import VFS
 
     @Test func `M4: who has a file open reads no other client's bytes after a version could not be learned`() throws {
         let files = try WritableStore(tellsVersions: false)
-        let gate = Gate()
-        files.mount.counter.before(.info) {
-            gate.pass()
-            return nil
-        }
+        let gate = files.mount.counter.hold(.info)
         let handle = try files.open("large", [.writing, .truncating])
         try files.write(handle, large)
         let reader = try files.open("large", [.reading])
@@ -83,11 +85,7 @@ import VFS
         let files = try WritableStore(tellsVersions: false)
         let handle = try files.open("large", [.writing, .truncating])
         try files.write(handle, large)
-        let gate = Gate()
-        files.mount.counter.before(.info) {
-            gate.pass()
-            return nil
-        }
+        let gate = files.mount.counter.hold(.info)
         // Its chunks are cut from what was written so far.
         let chunks = Beside { [mount = files.mount] in try? mount.lookup("large@chunks") }
         #expect(gate.waitForArrivals())
@@ -126,35 +124,20 @@ import VFS
 
     @Test func `W1: writing goes on while what was written so far is stored by one request`() throws {
         let files = try WritableStore()
-        let (stored, begun) = (Gate(), Gate())
-        files.mount.counter.before(.write) {
-            stored.pass()
-            return nil
-        }
+        let stored = files.mount.counter.hold(.write)
         let handle = try files.open("large", [.writing, .truncating])
         // Opening has asked whether the store takes uploads.
-        files.mount.counter.before(.beginUpload) {
-            begun.pass()
-            return nil
-        }
+        let begun = files.mount.counter.hold(.beginUpload)
         try files.write(handle, String(large.prefix(10)))
-        let flush = Beside { [engine = files.engine] in
-            Self.failure { () throws(Errno) in try engine.flush(handle, by: WritableStore.caller) }
-        }
+        let flush = flushBeside(files, handle)
         #expect(stored.waitForArrivals())
         // Parts are 64 bytes here, and nothing is sent ahead below two of them.
-        for start in stride(from: 10, to: 500, by: 10) {
-            try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
-        }
+        try writeInOrder(files, handle, 10..<500)
         stored.open()
         #expect(flush.value == .some(nil))
         begun.open()
-        for start in stride(from: 500, to: 1000, by: 10) {
-            try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
-        }
-        let close = Beside { [engine = files.engine] in
-            Self.failure { () throws(Errno) in try engine.flush(handle, by: WritableStore.caller) }
-        }
+        try writeInOrder(files, handle, 500..<1000)
+        let close = flushBeside(files, handle)
         #expect(close.value == .some(nil))
         #expect(files.stored("large") == String(large.prefix(1000)))
         files.engine.release(handle)
@@ -164,27 +147,15 @@ import VFS
     @Test func `W1: writing goes on while an upload is completed`() throws {
         for tellsVersions in [true, false] {
             let files = try WritableStore(tellsVersions: tellsVersions)
-            let gate = Gate()
-            files.mount.counter.before(.complete) {
-                gate.pass()
-                return nil
-            }
+            let gate = files.mount.counter.hold(.complete)
             let handle = try files.open("large", [.writing, .truncating])
-            for start in stride(from: 0, to: 500, by: 10) {
-                try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
-            }
-            let flush = Beside { [engine = files.engine] in
-                Self.failure { () throws(Errno) in try engine.flush(handle, by: WritableStore.caller) }
-            }
+            try writeInOrder(files, handle, 0..<500)
+            let flush = flushBeside(files, handle)
             #expect(gate.waitForArrivals())
-            for start in stride(from: 500, to: 1000, by: 10) {
-                try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
-            }
+            try writeInOrder(files, handle, 500..<1000)
             gate.open()
             #expect(flush.value == .some(nil))
-            for start in stride(from: 1000, to: 2000, by: 10) {
-                try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
-            }
+            try writeInOrder(files, handle, 1000..<2000)
             try files.close(handle)
             #expect(files.stored("large") == large)
             #expect(try files.mount.memory.uploads(prefix: "").isEmpty)
@@ -195,19 +166,13 @@ import VFS
 
     @Test func `W9: a file that is removed while it is stored is gone, and readable to who has it open`() throws {
         let files = try WritableStore(["file": String(large.prefix(500))])
-        let gate = Gate()
-        files.mount.counter.before(.complete) {
-            gate.pass()
-            return nil
-        }
+        let gate = files.mount.counter.hold(.complete)
         let handle = try files.open("file", [.reading, .writing])
         try files.write(handle, "HEAD")
-        let flush = Beside { [engine = files.engine] in
-            Self.failure { () throws(Errno) in try engine.flush(handle, by: WritableStore.caller) }
-        }
+        let flush = flushBeside(files, handle)
         #expect(gate.waitForArrivals())
         let unlink = Beside { [engine = files.engine] in
-            Self.failure { () throws(Errno) in try engine.unlink("file", in: VFS.Inode.root) }
+            Errno.thrown { () throws(Errno) in try engine.unlink("file", in: VFS.Inode.root) }
         }
         gate.open()
         #expect(flush.value == .some(nil) && unlink.value == .some(nil))
@@ -219,19 +184,13 @@ import VFS
 
     @Test func `W8: what is renamed over a file that is just being stored is what the name has`() throws {
         let files = try WritableStore(["source": "renamed"])
-        let gate = Gate()
-        files.mount.counter.before(.complete) {
-            gate.pass()
-            return nil
-        }
+        let gate = files.mount.counter.hold(.complete)
         let handle = try files.open("target", [.writing, .truncating])
         try files.write(handle, large)
-        let flush = Beside { [engine = files.engine] in
-            Self.failure { () throws(Errno) in try engine.flush(handle, by: WritableStore.caller) }
-        }
+        let flush = flushBeside(files, handle)
         #expect(gate.waitForArrivals())
         let rename = Beside { [engine = files.engine] in
-            Self.failure { () throws(Errno) in
+            Errno.thrown { () throws(Errno) in
                 try engine.rename("source", in: VFS.Inode.root, to: "target", in: VFS.Inode.root, flags: 0)
             }
         }
@@ -246,9 +205,7 @@ import VFS
     @Test func `W7: the upload of a file that another is renamed over is ended`() throws {
         let files = try WritableStore(["source": "renamed"])
         let handle = try files.open("target", [.writing, .truncating])
-        for start in stride(from: 0, to: 1000, by: 10) {
-            try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
-        }
+        try writeInOrder(files, handle, 0..<1000)
         try files.rename("source", "target")
         #expect(try files.mount.memory.uploads(prefix: "").isEmpty)
         try files.close(handle)
@@ -274,9 +231,7 @@ import VFS
     @Test func `W7: what was sent and could not be kept is not recovered as zeros`() throws {
         let files = try WritableStore(reserve: .max)
         let handle = try files.open("large", [.writing, .truncating])
-        for start in stride(from: 0, to: 2000, by: 10) {
-            try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
-        }
+        try writeInOrder(files, handle, 0..<2000)
         let copy = try files.copyOfJournal()
         let left = LeftBehind.all(in: copy.path)
         #expect(left.count == 1)
@@ -287,15 +242,6 @@ import VFS
         // Nothing is amiss for who goes on.
         try files.close(handle)
         #expect(files.stored("large") == large)
-    }
-
-    private static func failure(of body: () throws(Errno) -> Void) -> Errno? {
-        do throws(Errno) {
-            try body()
-            return nil
-        } catch {
-            return error
-        }
     }
 }
 

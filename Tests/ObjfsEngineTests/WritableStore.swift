@@ -126,9 +126,30 @@ final class WritableStore {
         return withExtendedLifetime(copy) { LeftBehind.all(in: copy.path) }
     }
 
+    /// What a mount that has ended should not leave.
+    func remains() throws -> [String] {
+        engine.unmounted()
+        var notes: [String] = []
+        if try !mount.memory.uploads(prefix: "").isEmpty { notes.append("an upload is left") }
+        if !journal.isEmpty { notes.append("the journal has \(journal)") }
+        return notes
+    }
+
     /// The names in the journal that are not the lock.
     var journal: [String] {
         TemporaryFolder.names(in: folder.path).flatMap { TemporaryFolder.names(in: folder.path + "/" + $0) }
             .filter { $0 != "lock" }
+    }
+}
+
+extension Errno {
+    /// What something throws; `nil` if it succeeds.
+    static func thrown(_ body: () throws(Errno) -> Void) -> Errno? {
+        do throws(Errno) {
+            try body()
+            return nil
+        } catch {
+            return error
+        }
     }
 }

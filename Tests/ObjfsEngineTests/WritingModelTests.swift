@@ -172,7 +172,7 @@ private struct FileModel {
             var change = AttributeChange()
             change.size = Int64(size)
             let (engine, inode, handle) = (files.engine, inode, handle)
-            let failure = Self.failure { () throws(Errno) in
+            let failure = Errno.thrown { () throws(Errno) in
                 _ = try engine.setAttributes(of: inode, change, handle: handle)
             }
             if let failure {
@@ -209,7 +209,7 @@ private struct FileModel {
 
     /// Brings what was written to the store, which must fail if and only if another client came before.
     private mutating func store(_ body: () throws(Errno) -> Void) throws {
-        if let failure = Self.failure(of: body) {
+        if let failure = Errno.thrown(body) {
             try expect(isStale && isDirty, "storing failed: \(failure)")
             try expect(failure == .staleNFSFileHandle, "\(failure) for an object that has changed")
         } else {
@@ -220,15 +220,6 @@ private struct FileModel {
             version = versions
             opened = version
             isDirty = false
-        }
-    }
-
-    private static func failure(of body: () throws(Errno) -> Void) -> Errno? {
-        do throws(Errno) {
-            try body()
-            return nil
-        } catch {
-            return error
         }
     }
 
@@ -247,7 +238,7 @@ private struct FileModel {
 
     private func read(_ start: Int, _ count: Int) throws {
         var bytes: [UInt8] = []
-        let failure = Self.failure { () throws(Errno) in
+        let failure = Errno.thrown { () throws(Errno) in
             bytes = try files.engine.read(handle, at: Int64(start), count: count).flatMap(\.array)
         }
         if let failure {

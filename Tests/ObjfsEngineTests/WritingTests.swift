@@ -450,11 +450,7 @@ import VFS
 
     @Test func `W1: close waits for the store to have a large file, and not for its name of the version`() throws {
         let files = try WritableStore(tellsVersions: false)
-        let isHeld = Monitor(true)
-        files.mount.counter.before(.info) {
-            isHeld.wait { $0 ? nil : () }
-            return nil
-        }
+        let gate = files.mount.counter.hold(.info)
         let text = String(repeating: "0123456789", count: 200)
         try files.put("large", text)
         #expect(files.stored("large") == text)
@@ -468,7 +464,7 @@ import VFS
         }
         let thread = try #require(Thread.start("look", look) as Thread?)
         #expect(seen.wait(atMost: .milliseconds(50)) { $0 } == nil, "whoever looks at it waits for the version")
-        isHeld.update { $0 = false }
+        gate.open()
         thread.join()
         let modified = try files.mount.memory.info("large").modified
         let attributes = try #require(seen.withLock { $0 })
@@ -497,11 +493,7 @@ import VFS
 
     @Test func `W7: what is written while the version of what was stored is not known is kept`() throws {
         let files = try WritableStore(tellsVersions: false)
-        let isHeld = Monitor(true)
-        files.mount.counter.before(.info) {
-            isHeld.wait { $0 ? nil : () }
-            return nil
-        }
+        let gate = files.mount.counter.hold(.info)
         let text = String(repeating: "0123456789", count: 200)
         let handle = try files.open("large", [.writing, .truncating])
         try files.write(handle, text)
@@ -509,7 +501,7 @@ import VFS
         #expect(try files.leftByKill().isEmpty)
         try files.write(handle, "HEAD", at: 0)
         #expect(try files.leftByKill().map(\.size) == [2000])
-        isHeld.update { $0 = false }
+        gate.open()
         _ = try files.mount.lookup("large")
         let copy = try files.copyOfJournal()
         let left = LeftBehind.all(in: copy.path)

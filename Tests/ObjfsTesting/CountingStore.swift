@@ -56,6 +56,16 @@ package final class CountingStore: ObjectStore {
         hooks.withLock { $0[operation] = body }
     }
 
+    /// Holds each operation of a kind at a gate from now on, and then lets it go on, or answers with an error.
+    package func hold(_ operation: Operation, answering error: StorageError? = nil) -> Gate {
+        let gate = Gate()
+        before(operation) {
+            gate.pass()
+            return error
+        }
+        return gate
+    }
+
     private func call(_ operation: Operation) throws(StorageError) {
         let hook = hooks.withLock { $0[operation] }
         if let error = hook?() { throw error }
