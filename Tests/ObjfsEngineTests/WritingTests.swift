@@ -2,6 +2,7 @@ import Bytes
 import ObjfsEngine
 import ObjfsTesting
 import Storage
+import Synchronization
 import SystemPackage
 import Testing
 import Threads
@@ -424,6 +425,27 @@ import VFS
         files.engine.release(source)
         #expect(files.stored("b") == text)
         #expect(files.mount.counter.counts.bytesRead == 0 && files.mount.counter.counts.bytesWritten == 0)
+    }
+
+    @Test func `W7: the journal of a mount that begins is not taken for one that was left behind`() throws {
+        let folder = TemporaryFolder()
+        let isOver = Atomic(false)
+        let scans = Beside { [path = folder.path] in
+            while !isOver.load(ordering: .relaxed) { _ = LeftBehind.all(in: path) }
+            return true
+        }
+        defer { isOver.store(true, ordering: .relaxed) }
+        for _ in 0..<3000 {
+            let journal = try Journal(root: folder.path)
+            let folders = withExtendedLifetime(journal) { TemporaryFolder.names(in: folder.path) }
+            guard folders.count == 1 else {
+                Issue.record("the folder of the mount is gone")
+                break
+            }
+        }
+        isOver.store(true, ordering: .relaxed)
+        #expect(scans.value == true)
+        #expect(TemporaryFolder.names(in: folder.path).isEmpty)
     }
 
     @Test func `W7: what a daemon left behind is listed and stored`() throws {

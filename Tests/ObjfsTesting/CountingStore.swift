@@ -21,7 +21,7 @@ package final class CountingStore: ObjectStore {
 
     /// What a store is asked to do, and a test may wait for or refuse.
     package enum Operation: Hashable, Sendable, CaseIterable {
-        case info, list, write, copy, delete, beginUpload, writePart, complete
+        case info, list, read, write, copy, delete, beginUpload, writePart, complete
         /// After an upload was completed, and before that is told.
         case completed
     }
@@ -92,6 +92,7 @@ package final class CountingStore: ObjectStore {
             return counts.reads
         }
         try beforeRead(number)
+        try call(.read)
         return try base.read(key, range: range, ifVersion: version) { part in
             state.withLock { $0.bytesRead += Int64(part.count) }
             return sink(part)

@@ -20,14 +20,26 @@ package final class Journal: Sendable {
     ///
     /// - Throws: Why there can't be one.
     ///
-    /// The corresponding C functions are `mkdir` and `flock`.
+    /// The corresponding C functions are `mkdir`, `flock` and `rename`.
     package init(root: String, reserve: Int64 = 256 << 20) throws(Errno) {
         self.reserve = reserve
-        let path = root + "/\(getpid())-" + String(UInt32.random(in: 0 ... .max), radix: 36)
-        guard mkdir(path, 0o700) == 0 else { throw Errno(rawValue: errno) }
-        lock = Glibc.open(path + "/" + Self.lockName, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw Errno(rawValue: errno) }
-        self.path = path
+        let name = "\(getpid())-" + String(UInt32.random(in: 0 ... .max), radix: 36)
+        path = root + "/" + name
+        lock = try Self.make(path, at: root + "/." + name)
+    }
+
+    /// Makes the folder and locks it, before it has the name under which others would take it for a dead daemon's.
+    private static func make(_ path: String, at hidden: String) throws(Errno) -> Int32 {
+        guard mkdir(hidden, 0o700) == 0 else { throw Errno(rawValue: errno) }
+        let lock = Glibc.open(hidden + "/" + lockName, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0, rename(hidden, path) == 0 else {
+            let reason = errno
+            if lock >= 0 { close(lock) }
+            unlink(hidden + "/" + lockName)
+            rmdir(hidden)
+            throw Errno(rawValue: reason)
+        }
+        return lock
     }
 
     /// Removes the folder, if nothing is left in it that was not stored.
