@@ -23,7 +23,7 @@ extension Engine {
         switch try node(inode) {
         case .account: directories.insert(.account)
         case .folder(let folder):
-            directories.insert(.folder(OpenDirectory(folder, ttl: options.metadataTTL)))
+            directories.insert(.folder(OpenDirectory(folder)))
         case .chunkFolder(let folder): directories.insert(.chunkFolder(folder))
         case .object, .file, .chunk: throw .notDirectory
         }
@@ -82,9 +82,19 @@ extension Engine {
         }
         for (index, listed) in names.enumerated().map({ ($0.offset + index, $0.element) }) {
             let candidate = Candidate(
-                name: listed.name, node: directory.folder.node(listed.name, listed.found), expires: listed.expires)
+                name: listed.name, node: directory.folder.node(listed.name, listed.found),
+                expires: expires(listed, in: directory.folder))
             guard try handOn(candidate, cookie: UInt64(index) + 3, withAttributes, body) else { return }
         }
+    }
+
+    /// Until when a name is what the listing says; `nil` if it may be something else by now.
+    private func expires(_ listed: ListedName, in folder: Folder) -> ContinuousClock.Instant? {
+        let expires = listed.asked + options.metadataTTL
+        guard expires > .now,
+            !folder.bucket.listings.isChanged(folder.prefix + listed.name, in: folder.prefix, since: listed.asked)
+        else { return nil }
+        return expires
     }
 
     /// Lists chunks without asking for their borders: sizes are asked for by who wants them.

@@ -68,12 +68,15 @@ struct KnownNames: Sendable {
     /// What a key is, and when the store was asked; `nil` if not enough is known.
     func answer(_ key: ObjectKey) -> (found: Found?, asked: Instant)? {
         let folderKey = key.string + "/"
-        let changed = [allChanged, changes[key]].compactMap(\.self).max()
+        let changed = changed(key)
         guard let below = newest(covering: folderKey, after: changed) else { return nil }
         if below.page.prefixes.has(folderKey) { return (.folder, below.asked) }
         guard let own = newest(covering: key.string, after: changed) else { return nil }
         return (own.page.objects.find(key.string).map(Found.object), min(own.asked, below.asked))
     }
+
+    /// When a name was changed here, as far as that is remembered.
+    func changed(_ key: ObjectKey) -> Instant? { [allChanged, changes[key]].compactMap(\.self).max() }
 
     /// The last that the store said of a key, if it was asked after something was changed.
     private func newest(covering key: String, after changed: Instant?) -> Extent? {

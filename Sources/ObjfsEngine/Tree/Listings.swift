@@ -86,6 +86,14 @@ extension Listings {
         }
     }
 
+    /// Whether a name was changed here after the store was asked, or may have been.
+    func isChanged(_ key: String, in folder: String, since asked: ContinuousClock.Instant) -> Bool {
+        state.withLock { state in
+            let known = state.folders[ObjectKey(folder)]?.names.changed(ObjectKey(key))
+            return [state.allChanged, known].contains { $0.map { $0 >= asked } ?? false }
+        }
+    }
+
     /// Forgets all that is known.
     func forgetAll() {
         let now = ContinuousClock.now

@@ -1,11 +1,11 @@
 import Storage
 import Threads
 
-/// A name that a directory lists, and until when what it is may be believed.
+/// A name that a directory lists, and when the store was asked that told what it is.
 struct ListedName: Sendable {
     let name: String
     let found: Found
-    let expires: ContinuousClock.Instant
+    let asked: ContinuousClock.Instant
 }
 
 /// The listing of a folder that somebody is going through, fetched a page at a time.
@@ -22,13 +22,9 @@ final class OpenDirectory: Sendable {
     }
 
     let folder: Folder
-    private let ttl: Duration
     private let state = Monitor(State())
 
-    init(_ folder: Folder, ttl: Duration) {
-        self.folder = folder
-        self.ttl = ttl
-    }
+    init(_ folder: Folder) { self.folder = folder }
 
     /// Some names from a position on, as many as are there without another request; empty after the last.
     func names(from index: Int) throws(StorageError) -> ArraySlice<ListedName> {
@@ -51,20 +47,19 @@ final class OpenDirectory: Sendable {
     var hidden: [String] { state.withLock { $0.hidden } }
 
     private func absorb(_ extent: Extent, into state: inout State) {
-        let expires = extent.asked + ttl
         let objects = state.held + extent.page.objects
         state.held = []
         for object in objects {
             let folderKey = object.key.string + "/"
             if extent.page.prefixes.has(folderKey) || sameBytes(object.key.string, folder.prefix) { continue }
             if extent.page.next == nil || extent.covers(folderKey) {
-                add(object.key.string, .object(object), expires, &state)
+                add(object.key.string, .object(object), extent.asked, &state)
             } else {
                 state.held.append(object)
             }
         }
         for prefix in extent.page.prefixes {
-            add(String(decoding: prefix.utf8.dropLast(), as: UTF8.self), .folder, expires, &state)
+            add(String(decoding: prefix.utf8.dropLast(), as: UTF8.self), .folder, extent.asked, &state)
         }
         state.last = extent
         state.isComplete = extent.page.next == nil
@@ -78,7 +73,7 @@ final class OpenDirectory: Sendable {
         guard !unlisted.isEmpty else { return }
         var known = Set(state.names.map { ObjectKey($0.name) })
         for (name, file) in unlisted where known.insert(ObjectKey(name)).inserted {
-            state.names.append(ListedName(name: name, found: file.map(Found.file) ?? .folder, expires: .now + ttl))
+            state.names.append(ListedName(name: name, found: file.map(Found.file) ?? .folder, asked: .now))
         }
     }
 
@@ -88,10 +83,10 @@ final class OpenDirectory: Sendable {
         return !file.state.withLock { $0.isUnlinked }
     }
 
-    private func add(_ key: String, _ found: Found, _ expires: ContinuousClock.Instant, _ state: inout State) {
+    private func add(_ key: String, _ found: Found, _ asked: ContinuousClock.Instant, _ state: inout State) {
         let name = key.droppingBytes(folder.prefix.utf8.count)
         if FileName.isPossible(name) {
-            state.names.append(ListedName(name: name, found: found, expires: expires))
+            state.names.append(ListedName(name: name, found: found, asked: asked))
         } else {
             state.hidden.append(key)
         }
