@@ -163,6 +163,8 @@ extension Engine {
     func entry(_ node: Node, expires: ContinuousClock.Instant) throws(Errno) -> Entry {
         if case .object(let object) = node { object.bucket.confirm(object.info) }
         let (inode, node) = inodes.reference(node)
+        // The kernel may just have forgotten it.
+        if case .file(let file) = node { file.bucket.keep(file) }
         do throws(Errno) {
             let attributes = try attributes(of: node, inode)
             return Entry(attributes, timeout: max(expires - .now, .zero))

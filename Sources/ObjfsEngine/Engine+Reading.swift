@@ -96,7 +96,14 @@ extension Engine {
         guard !overflow else { throw .invalidArgument }
         if let content = file.content { return try read(content, offset..<end, through: file) }
         switch try node(file.inode) {
-        case .object(let object): return try read(object, offset..<end, through: file)
+        case .object(let object):
+            do throws(Errno) {
+                return try read(object, offset..<end, through: file)
+            } catch {
+                // What was removed or renamed here meanwhile can be read still.
+                guard error == .staleNFSFileHandle, case .file(let live) = try node(file.inode) else { throw error }
+                return try read(live, offset..<end, through: file)
+            }
         case .file(let live): return try read(live, offset..<end, through: file)
         case .account, .folder, .chunkFolder, .chunk: throw .badFileDescriptor
         }
@@ -135,6 +142,21 @@ extension Engine {
     ) throws(Errno) -> [ByteSlice] {
         // What the draft is a change of may be replaced by that very change.
         live.waitForVersion()
+        let source = live.source
+        do throws(Errno) {
+            return try readOnce(live, wanted, through: file)
+        } catch {
+            guard error == .staleNFSFileHandle else { throw error }
+            // If it is replaced just now, whoever does that knows the new version by the end of their turn.
+            live.inTurn {}
+            guard live.source != source else { throw error }
+            return try readOnce(live, wanted, through: file)
+        }
+    }
+
+    private func readOnce(
+        _ live: LiveFile, _ wanted: Range<Int64>, through file: OpenFile
+    ) throws(Errno) -> [ByteSlice] {
         let (draft, info) = live.state.withLock { ($0.draft, $0.info) }
         if let draft {
             return try draft.read(wanted) { (object, range) throws(Errno) in

@@ -73,6 +73,8 @@ package final class Engine: FileSystem {
         guard case .file(let file) = inodes.forget(inode, references: references), !file.isDirty else { return }
         file.settle()
         file.bucket.drop(file)
+        // Who looked it up meanwhile goes on to change it.
+        if case .file(let found) = inodes[inode], found === file { file.bucket.keep(file) }
     }
 
     /// What an inode number stands for.

@@ -25,6 +25,13 @@ import VFS
         try check(SomeNames(seed: seed), seed)
     }
 
+    @Test(arguments: seeds)
+    func `W1, W8: files that some write and read in a folder that is renamed meanwhile lose nothing`(seed: UInt64)
+        throws
+    {
+        try check(OneFolder(seed: seed), seed)
+    }
+
     private func check(_ run: some Run, _ seed: UInt64) throws {
         #expect(run.isOver, "seed \(seed): it hangs")
         guard run.isOver else { return }
@@ -265,6 +272,99 @@ private struct SomeNames: Run {
         for name in ["a", "b", "c"] where files.stored(name) != names[name] {
             notes.append("\(name) has \(files.stored(name) ?? "nothing"), not \(names[name] ?? "nothing")")
         }
+        return notes
+    }
+}
+
+/// A folder that a thread renames, while others make, write and read files in it.
+private struct OneFolder: Run {
+    let isOver: Bool
+    let failures: [String]
+    private let files: WritableStore
+    private let name: String
+    private let contents: [String: String]
+
+    private struct Shared {
+        var contents: [String: String] = ["old": "there before"]
+        var running = 3
+    }
+
+    init(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        files = try WritableStore(["a/old": "there before"], tellsVersions: .random(using: &random))
+        let crowd = Crowd(files.mount, seed: seed)
+        let (engine, memory) = (files.engine, files.mount.memory)
+        let shared = Mutex(Shared())
+        // Held while the folder has no certain name; who has the folder already works in it all the same.
+        let name = Mutex("a")
+        let folder = try files.mount.lookup("a").inode
+        let reader = try files.open("a/old", [.reading])
+
+        for number in 1...3 {
+            crowd.start("writer \(number)", number) { random in
+                defer { shared.withLock { $0.running -= 1 } }
+                for round in 0..<12 {
+                    let file = "\(number)-\(round)"
+                    let handle = try engine.create(
+                        file, in: folder, mode: 0o644, [.writing, .exclusive], by: WritableStore.caller
+                    ).file.handle
+                    var written = ""
+                    for _ in 0..<Int.random(in: 1...6, using: &random) {
+                        let text = String(repeating: file, count: .random(in: 1...40, using: &random))
+                        try engine.write(handle, at: Int64(written.utf8.count), ByteSlice(text.utf8))
+                        written += text
+                        guard Bool.random(using: &random) else { continue }
+                        if Bool.random(using: &random) {
+                            try engine.flush(handle, by: WritableStore.caller)
+                        } else {
+                            try engine.synchronize(handle, dataOnly: false)
+                        }
+                        name.withLock { name in
+                            let stored = (try? memory.read(ObjectKey(name + "/" + file))) ?? []
+                            if stored != Array(written.utf8) {
+                                crowd.fail("\(file): \(stored.count) bytes are stored of \(written.utf8.count)")
+                            }
+                        }
+                    }
+                    try engine.flush(handle, by: WritableStore.caller)
+                    engine.release(handle)
+                    shared.withLock { $0.contents[file] = written }
+                }
+            }
+        }
+        crowd.start("reader", 4) { random in
+            while shared.withLock({ $0.running > 0 }) {
+                let bytes = try engine.read(reader, at: 6, count: 100).flatMap(\.array)
+                if bytes != Array("before".utf8) { crowd.fail("reader: \(bytes.count) other bytes") }
+                usleep(.random(in: 0..<1000, using: &random))
+            }
+        }
+        crowd.start("renamer", 5) { random in
+            while shared.withLock({ $0.running > 0 }) {
+                try name.withLock { name in
+                    let new = name == "a" ? "b" : "a"
+                    try engine.rename(name, in: VFS.Inode.root, to: new, in: VFS.Inode.root, flags: 0)
+                    name = new
+                }
+                usleep(.random(in: 0..<4000, using: &random))
+            }
+        }
+        isOver = crowd.wait()
+        failures = crowd.failures
+        self.name = name.withLock { $0 }
+        contents = shared.withLock { $0.contents }
+        guard isOver else { return }
+        engine.release(reader)
+    }
+
+    func differences() throws -> [String] {
+        var notes = try files.remains()
+        let other = name == "a" ? "b" : "a"
+        for (file, content) in contents {
+            if files.stored(name + "/" + file) != content { notes.append("\(file) is not what was written") }
+            if files.stored(other + "/" + file) != nil { notes.append("\(file) is under the other name too") }
+        }
+        if try files.mount.names(name) != contents.keys.sorted() { notes.append("other names are listed") }
         return notes
     }
 }

@@ -24,13 +24,6 @@ import VFS
         }
     }
 
-    /// Lets another thread store what was written.
-    private func flushBeside(_ files: WritableStore, _ handle: FileHandle) -> Beside<Errno?> {
-        Beside { [engine = files.engine] in
-            Errno.thrown { () throws(Errno) in try engine.flush(handle, by: WritableStore.caller) }
-        }
-    }
-
     // MARK: The version of what was stored
 
     @Test func `W1: what is written while a version is asked for that can't be learned is not called stored`() throws {
@@ -129,7 +122,7 @@ import VFS
         // Opening has asked whether the store takes uploads.
         let begun = files.mount.counter.hold(.beginUpload)
         try files.write(handle, String(large.prefix(10)))
-        let flush = flushBeside(files, handle)
+        let flush = files.flushBeside(handle)
         #expect(stored.waitForArrivals())
         // Parts are 64 bytes here, and nothing is sent ahead below two of them.
         try writeInOrder(files, handle, 10..<500)
@@ -137,7 +130,7 @@ import VFS
         #expect(flush.value == .some(nil))
         begun.open()
         try writeInOrder(files, handle, 500..<1000)
-        let close = flushBeside(files, handle)
+        let close = files.flushBeside(handle)
         #expect(close.value == .some(nil))
         #expect(files.stored("large") == String(large.prefix(1000)))
         files.engine.release(handle)
@@ -150,7 +143,7 @@ import VFS
             let gate = files.mount.counter.hold(.complete)
             let handle = try files.open("large", [.writing, .truncating])
             try writeInOrder(files, handle, 0..<500)
-            let flush = flushBeside(files, handle)
+            let flush = files.flushBeside(handle)
             #expect(gate.waitForArrivals())
             try writeInOrder(files, handle, 500..<1000)
             gate.open()
@@ -162,6 +155,66 @@ import VFS
         }
     }
 
+    @Test func `W1: an empty file that becomes the copy of another while it is stored is stored as that`() throws {
+        let files = try WritableStore(["source": String(large.prefix(100))])
+        let source = try files.open("source", [.reading])
+        let target = try files.open("target", [.writing, .truncating])
+        let gate = files.mount.counter.hold(.write)
+        let flush = files.flushBeside(target)
+        #expect(gate.waitForArrivals())
+        // The kernel does it by reading and writing if this is refused.
+        let copied = Errno.thrown { () throws(Errno) in
+            _ = try files.engine.copyRange(source, at: 0, to: target, at: 0, count: 100)
+        }
+        if copied != nil { try files.write(target, String(large.prefix(100))) }
+        gate.open()
+        #expect(flush.value == .some(nil))
+        try files.close(target)
+        #expect(files.stored("target") == String(large.prefix(100)))
+    }
+
+    @Test func `W1: the end of a file that was sent to an upload that failed is sent anew if the file goes on`() throws {
+        let mebibyte = 1 << 20
+        let old = String(repeating: "old line\n", count: 22 * mebibyte / 9 + 1).prefix(22 * mebibyte)
+        let files = try WritableStore(["log": String(old)], limits: .s3)
+        let handle = try files.open("log", [.reading, .writing])
+        let begun = files.mount.counter.hold(.beginUpload)
+        let completed = files.mount.counter.hold(.complete, answering: StorageError(.unavailable, "gone"))
+        // Between two parts that are sent, one is copied that is shorter than others.
+        try files.write(handle, "x", at: Int64(9 * mebibyte))
+        let first = String(repeating: "y", count: 2 * mebibyte)
+        try files.write(handle, first, at: Int64(22 * mebibyte))
+        let flush = files.flushBeside(handle)
+        #expect(begun.waitForArrivals())
+        let second = String(repeating: "z", count: 2 * mebibyte)
+        try files.write(handle, second, at: Int64(24 * mebibyte))
+        begun.open()
+        completed.open()
+        #expect(flush.value == .some(.ioError))
+        files.mount.counter.before(.complete) { nil }
+        try files.close(handle)
+        let stored = try files.mount.memory.read("log")
+        var expected = Array((old + first + second).utf8)
+        expected[9 * mebibyte] = UInt8(ascii: "x")
+        #expect(stored == expected)
+    }
+
+    @Test func `W7: what is written after attributes were stored can be recovered`() throws {
+        let files = try WritableStore(["file": String(large.prefix(500))])
+        let handle = try files.open("file", [.reading, .writing])
+        try files.write(handle, "a")
+        try files.engine.synchronize(handle, dataOnly: false)
+        let inode = try files.mount.lookup("file").inode
+        try files.engine.setExtendedAttribute("user.colour", of: inode, to: Array("blue".utf8), flags: 0)
+        try files.engine.synchronize(handle, dataOnly: false)
+        try files.write(handle, "b", at: 1)
+        let copy = try files.copyOfJournal()
+        let left = LeftBehind.all(in: copy.path)
+        #expect(left.map(\.written) == [1])
+        for file in left { try file.upload(to: files.mount.memory, replacing: false) }
+        #expect(files.stored("file") == "ab" + large.dropFirst(2).prefix(498))
+    }
+
     // MARK: Removing and renaming meanwhile
 
     @Test func `W9: a file that is removed while it is stored is gone, and readable to who has it open`() throws {
@@ -169,7 +222,7 @@ import VFS
         let gate = files.mount.counter.hold(.complete)
         let handle = try files.open("file", [.reading, .writing])
         try files.write(handle, "HEAD")
-        let flush = flushBeside(files, handle)
+        let flush = files.flushBeside(handle)
         #expect(gate.waitForArrivals())
         let unlink = Beside { [engine = files.engine] in
             Errno.thrown { () throws(Errno) in try engine.unlink("file", in: VFS.Inode.root) }
@@ -187,7 +240,7 @@ import VFS
         let gate = files.mount.counter.hold(.complete)
         let handle = try files.open("target", [.writing, .truncating])
         try files.write(handle, large)
-        let flush = flushBeside(files, handle)
+        let flush = files.flushBeside(handle)
         #expect(gate.waitForArrivals())
         let rename = Beside { [engine = files.engine] in
             Errno.thrown { () throws(Errno) in
@@ -243,22 +296,4 @@ import VFS
         try files.close(handle)
         #expect(files.stored("large") == large)
     }
-}
-
-/// Something that is done by another thread.
-private final class Beside<Value: Sendable>: Sendable {
-    private let result = Monitor<Value?>(nil)
-
-    init(_ body: @escaping @Sendable () -> Value) {
-        let result = result
-        Thread.start("beside") {
-            let value = body()
-            result.update { $0 = value }
-        }?.detach()
-    }
-
-    /// What came of it; `nil` if nothing has after ten seconds.
-    var value: Value? { result.wait(atMost: .seconds(10)) { $0 } }
-
-    func isOver(within duration: Duration) -> Bool { result.wait(atMost: duration) { $0 } != nil }
 }

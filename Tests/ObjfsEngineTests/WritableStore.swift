@@ -10,18 +10,18 @@ import VFS
 final class WritableStore {
     let mount: MountedStore
     let folder: TemporaryFolder
+    static let small = UploadLimits(smallestPart: 64, largestPart: 640, parts: 10_000, largestObject: 1 << 30)
     static let caller = Caller(user: 1000, group: 100, umask: 0)
 
     init(
-        _ objects: [String: String] = [:], tellsVersions: Bool = true, reserve: Int64 = 0,
+        _ objects: [String: String] = [:], tellsVersions: Bool = true, reserve: Int64 = 0, limits: UploadLimits = small,
         options change: (inout EngineOptions) -> Void = { _ in }
     ) throws {
         let folder = TemporaryFolder()
         let journal = try Journal(root: folder.path, reserve: reserve)
         self.folder = folder
         mount = try MountedStore(
-            objects, limits: UploadLimits(smallestPart: 64, largestPart: 640, parts: 10_000, largestObject: 1 << 30),
-            tellsVersions: tellsVersions
+            objects, limits: limits, tellsVersions: tellsVersions
         ) { options in
             options.journal = journal
             change(&options)

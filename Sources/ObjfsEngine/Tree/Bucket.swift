@@ -14,6 +14,8 @@ final class Bucket: Sendable {
     private let changes = Mutex(Changes())
     private let lacksPartCopies = Atomic(false)
     private let permission = Mutex(Permission())
+    /// The folders that are being renamed, by their prefixes.
+    private let moving = Monitor<[String]>([])
 
     /// Where the store was seen to take objects, and where not.
     private struct Permission {
@@ -143,6 +145,17 @@ final class Bucket: Sendable {
         }
     }
 
+    /// Sees to it that a file has its name, unless it has none any more or another file has it.
+    func keep(_ file: LiveFile) {
+        let (key, isThere) = file.state.withLock { state in
+            (state.key, !state.isUnlinked && (state.info != nil || state.draft != nil))
+        }
+        guard isThere else { return }
+        changes.withLock { changes in
+            if changes[file: key] == nil { changes[file: key] = file }
+        }
+    }
+
     /// Gives a file another key; one that had it loses it, and is returned.
     func move(_ file: LiveFile, to key: ObjectKey) -> LiveFile? {
         let old = file.key
@@ -160,6 +173,27 @@ final class Bucket: Sendable {
         changes.withLock { changes in
             changes.files.filter { $0.key.string.beginsWithBytes(of: prefix) }
         }
+    }
+
+    /// Takes the turn of a file, at a time when no folder that it is in is being renamed.
+    func takeTurn(of file: LiveFile) {
+        while true {
+            moving.wait { prefixes in file.isBelow(prefixes) ? nil : () }
+            file.takeTurn()
+            guard moving.withLock({ file.isBelow($0) }) else { return }
+            file.endTurn()
+        }
+    }
+
+    /// Does something while nobody begins to store a file below a folder.
+    func whileMoving<Failure: Error>(_ prefix: String, _ body: () throws(Failure) -> Void) throws(Failure) {
+        moving.update { $0.append(prefix) }
+        defer {
+            moving.update { prefixes in
+                if let index = prefixes.firstIndex(where: { sameBytes($0, prefix) }) { prefixes.remove(at: index) }
+            }
+        }
+        try body()
     }
 
     // MARK: Folders
@@ -210,5 +244,12 @@ final class Bucket: Sendable {
             }
             return names.sorted { comesBefore($0.name, $1.name) }
         }
+    }
+}
+
+extension LiveFile {
+    /// Whether its key begins with one of some prefixes.
+    fileprivate func isBelow(_ prefixes: [String]) -> Bool {
+        !prefixes.isEmpty && prefixes.contains { key.string.beginsWithBytes(of: $0) }
     }
 }

@@ -341,10 +341,13 @@ struct PartSender: Sendable {
 
     /// Sends one part, as it is now.
     ///
-    /// - Parameter range: The bytes of the file that it has.
+    /// - Parameter range: The bytes of the file that it has. Unless they begin where the part does, it is of no use to
+    ///   another commit.
     func send(_ index: Int, _ range: Range<Int64>) throws(StorageError) -> UploadedPart {
         let upload = try uploadOfPart(index)
-        draft.state.withLock { $0.streamed.parts[index] = .sending(isSpoilt: false) }
+        if range.lowerBound == draft.grid.range(index).lowerBound {
+            draft.state.withLock { $0.streamed.parts[index] = .sending(isSpoilt: false) }
+        }
         do throws(StorageError) {
             let buffer = budget.buffer(range.count)
             try draft.fill(

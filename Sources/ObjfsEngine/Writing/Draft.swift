@@ -154,6 +154,15 @@ final class Draft: Sendable {
         for range in state.dirty.ranges { try? file.note(write: range) }
     }
 
+    /// Takes note that a version is another by now, of the same content, if it is the base.
+    func rebase(from old: ObjectInfo, to version: ObjectVersion) {
+        state.withLock { state in
+            guard let base = state.base, base.key == old.key, base.info.etag == old.etag else { return }
+            state.base = version
+            noteBase(state)
+        }
+    }
+
     /// Changes the state and the staged file while no write to it is on its way.
     func whileNobodyWrites<Failure: Error>(_ body: (inout State) throws(Failure) -> Void) throws(Failure) {
         try state.wait { state throws(Failure) -> Void? in
@@ -189,9 +198,11 @@ final class Draft: Sendable {
     }
 
     /// Takes over the content of another object, if nothing was written yet; says whether it did.
+    ///
+    /// What a commit has begun to put together stays as it is.
     func become(_ object: ObjectVersion) throws(Errno) -> Bool {
         try state.withLock { state throws(Errno) in
-            guard state.size == 0, state.staged.isEmpty, state.baseEnd == 0 else { return false }
+            guard state.since == nil, state.size == 0, state.staged.isEmpty, state.baseEnd == 0 else { return false }
             state.base = object
             state.baseEnd = object.info.size
             state.size = object.info.size

@@ -11,7 +11,9 @@ extension Engine {
     func commit(_ file: LiveFile, _ operation: String) throws(Errno) {
         guard file.isDirty || file.isUnlearned else { return }
         try reporting(file) { () throws(Errno) in
-            try file.inTurn { () throws(Errno) in try commitInTurn(file, operation) }
+            file.bucket.takeTurn(of: file)
+            defer { file.endTurn() }
+            try commitInTurn(file, operation)
         }
     }
 
@@ -21,7 +23,7 @@ extension Engine {
     func store(_ file: LiveFile, _ operation: String, by caller: Caller? = nil) throws(Errno) {
         guard file.isDirty else { return }
         try reporting(file, by: caller) { () throws(Errno) in
-            file.takeTurn()
+            file.bucket.takeTurn(of: file)
             do throws(Errno) {
                 guard let unlearned = try storeInTurn(file, operation) else { return file.endTurn() }
                 self.unlearned.update { $0 += 1 }
@@ -157,12 +159,12 @@ extension Engine {
                 state.metadata = metadata
                 state.isMetadataDirty = false
             }
+            if let old = state.info, old.etag != info.etag {
+                state.draft?.rebase(from: old, to: ObjectVersion(bucket: file.bucket, info: info))
+            }
             state.info = info
             state.listed = nil
             state.condition = .unchanged(info.etag)
-            if let draft = state.draft, let base = draft.state.withLock({ $0.base }), base.info.etag != info.etag {
-                draft.state.withLock { $0.base = ObjectVersion(bucket: file.bucket, info: info) }
-            }
         }
         file.bucket.noteGranted(info.key)
         file.bucket.confirm(info)

@@ -114,6 +114,8 @@ extension Engine {
     /// Deletes a file; who has it open keeps its bytes.
     private func remove(_ key: ObjectKey, in folder: Folder, _ operation: String) throws(Errno) {
         let bucket = folder.bucket
+        // A request that failed may have been carried out.
+        defer { bucket.listings.forget(key) }
         try inTurn(of: [bucket.file(key)]) { () throws(Errno) in
             try detaching(key, in: bucket, operation) { () throws(Errno) in
                 // Who had it open to read has it as a file that was changed here, by now.
@@ -129,7 +131,6 @@ extension Engine {
             }
         }
         bucket.keepFolder(folder.prefix)
-        bucket.listings.forget(key)
     }
 
     /// Does something while nobody else changes what the store has of some files.
@@ -162,6 +163,36 @@ extension Engine {
     func detaching(
         _ key: ObjectKey, in bucket: Bucket, _ operation: String, _ body: () throws(Errno) -> Void
     ) throws(Errno) {
+        var held: [(file: LiveFile, draft: Draft)] = []
+        defer {
+            for (file, draft) in held {
+                draft.release()
+                // Unless it lost its name, the store has its bytes still.
+                file.settle()
+            }
+        }
+        for file in try openFiles(of: key, in: bucket) {
+            // Until the file has no name any more, whoever closes it must not take its draft for needless.
+            let draft = try file.heldDraft(journal())
+            held.append((file, draft))
+            do throws(StorageError) {
+                try draft.detach()
+            } catch {
+                // What another client has replaced can't be read any more, whatever becomes of the name.
+                guard error.code != .changed, error.code != .notFound else { continue }
+                complaints.tell(operation, file.url, error)
+                throw Errno(error)
+            }
+        }
+        try body()
+        for (file, _) in held {
+            bucket.drop(file)
+            losesName(file)
+        }
+    }
+
+    /// The files of a key that somebody has open, but for those that have lost it.
+    private func openFiles(of key: ObjectKey, in bucket: Bucket) throws(Errno) -> [LiveFile] {
         let held = inodes.all { node in
             switch node {
             case .object(let object): object.bucket === bucket && object.key == key
@@ -169,16 +200,16 @@ extension Engine {
             case .account, .folder, .chunkFolder, .chunk: false
             }
         }
-        // Until the file has no name any more, whoever closes it must not take its draft for needless.
-        var drafts: [Draft] = []
-        defer { for draft in drafts { draft.release() } }
+        var files: [LiveFile] = []
         for (inode, _) in held where opens.withLock({ $0[inode] != nil }) {
-            guard let file = try? liveFile(inode) else { continue }
-            let draft = try file.heldDraft(journal())
-            drafts.append(draft)
-            try answering(operation, file.url) { () throws(StorageError) in try draft.detach() }
+            do throws(Errno) {
+                files.append(try liveFile(inode))
+            } catch {
+                // An old version, or one that may not be read.
+                guard error == .staleNFSFileHandle || error == .permissionDenied else { throw error }
+            }
         }
-        try body()
+        return files
     }
 
     package func removeDirectory(_ name: String, in parent: Inode) throws(Errno) {

@@ -1,6 +1,4 @@
-import Logging
 import Storage
-import Synchronization
 package import SystemPackage
 import Threads
 import VFS
@@ -23,15 +21,21 @@ extension Engine {
         let target = try find(newName, in: newFolder, "rename", absence: .zero)
         guard target == nil || flags & Self.noReplace == 0 else { throw .fileExists }
         guard key != newKey else { return }
-        switch source {
-        case .folder:
+        // A request that failed may have been carried out.
+        defer {
+            folder.bucket.listings.forget(key)
+            folder.bucket.listings.forget(newKey)
+        }
+        if case .folder = source {
             let old = Folder(bucket: folder.bucket, prefix: key.string + "/")
             let new = Folder(bucket: folder.bucket, prefix: newKey.string + "/")
             try checkFolder(old, new, target)
             try renameFolder(old, to: new)
-        case .object, .file:
+        } else {
             if case .folder = target { throw .isDirectory }
-            try renameFile(key, to: newKey, in: folder, replacing: target != nil)
+            let renaming = Renaming(
+                bucket: folder.bucket, key: key, newKey: newKey, mayReplace: flags & Self.noReplace == 0)
+            try rename(source, renaming, replacing: target != nil)
         }
         folder.bucket.keepFolder(folder.prefix)
         folder.bucket.keepFolder(newFolder.prefix)
@@ -48,213 +52,133 @@ extension Engine {
 
     // MARK: One file
 
-    private func renameFile(
-        _ key: ObjectKey, to newKey: ObjectKey, in folder: Folder, replacing: Bool
-    ) throws(Errno) {
-        let bucket = folder.bucket
-        let file = bucket.file(key).flatMap { $0.stands(for: nil) ? $0 : nil }
+    /// What is renamed.
+    private struct Renaming {
+        let bucket: Bucket
+        let key: ObjectKey
+        let newKey: ObjectKey
+        /// Whether another object may have the new key.
+        let mayReplace: Bool
+
+        var url: String { "\(bucket.store.name)/\(key)" }
+    }
+
+    private func rename(_ source: Found, _ renaming: Renaming, replacing: Bool) throws(Errno) {
+        let bucket = renaming.bucket
+        let file: LiveFile? =
+            switch source {
+            case .file(let file): file
+            case .object(let info): bucket.file(renaming.key).flatMap { $0.stands(for: info) ? $0 : nil }
+            case .folder: nil
+            }
         if let file, !file.isUnstored { try commit(file, "rename") }
-        try inTurn(of: [file, bucket.file(newKey)]) { () throws(Errno) in
-            guard replacing else { return try renameInTurn(file, key, to: newKey, in: folder) }
-            try detaching(newKey, in: bucket, "rename") { () throws(Errno) in
-                try renameInTurn(file, key, to: newKey, in: folder)
+        try inTurn(of: [file, bucket.file(renaming.newKey)]) { () throws(Errno) in
+            guard replacing else { return try renameInTurn(source, file, renaming) }
+            try detaching(renaming.newKey, in: bucket, "rename") { () throws(Errno) in
+                try renameInTurn(source, file, renaming)
             }
         }
-        bucket.listings.forget(key)
-        bucket.listings.forget(newKey)
     }
 
     /// - Parameter file: The file, if it is one that was changed here.
-    private func renameInTurn(
-        _ file: LiveFile?, _ key: ObjectKey, to newKey: ObjectKey, in folder: Folder
-    ) throws(Errno) {
-        let bucket = folder.bucket
-        if let file {
-            try renameWritten(file, to: newKey)
-        } else {
-            let copy = try answering("rename", "\(bucket.store.name)/\(key)") { () throws(StorageError) in
-                let version = try? bucket.listings.find(
-                    key.string.droppingBytes(folder.prefix.utf8.count), in: folder.prefix)
-                var etag: ETag?
-                if case .object(let info) = version?.found { etag = info.etag }
-                let copy = try bucket.store.copy(key, ifVersion: etag, to: newKey, attributes: nil)
-                try bucket.store.delete(key)
-                return copy
-            }
-            follow(key, to: copy, in: bucket)
-        }
-    }
-
-    /// Renames a file that is being written: what was written so far is stored under the new name.
-    private func renameWritten(_ file: LiveFile, to newKey: ObjectKey) throws(Errno) {
-        let oldKey = file.key
-        guard !file.isUnstored else {
-            file.bucket.move(file, to: newKey).map(losesName)
-            file.state.update { state in
-                state.condition = .always
-                state.isExclusive = false
-            }
-            if let draft = file.state.withLock({ $0.draft }) {
-                draft.giveUpParts()
-                try draft.file.note(key: newKey)
-            }
-            return try commitInTurn(file, "rename")
-        }
+    private func renameInTurn(_ source: Found, _ file: LiveFile?, _ renaming: Renaming) throws(Errno) {
+        if let file, file.isUnstored { return try renameUnstored(file, renaming) }
+        var info = file?.state.withLock { $0.info }
+        if file == nil, case .object(let found) = source { info = found }
+        guard let info else { throw .noSuchFileOrDirectory }
         // What was sent ahead is for an object of the old name.
-        file.state.withLock { $0.draft }?.giveUpParts()
-        let info = file.state.withLock { $0.info }
-        let copy = try answering("rename", file.url) { () throws(StorageError) in
-            let copy = try file.bucket.store.copy(oldKey, ifVersion: info?.etag, to: newKey, attributes: nil)
-            try file.bucket.store.delete(oldKey)
-            return copy
+        file?.state.withLock { $0.draft }?.giveUpParts()
+        let copy = try answering("rename", renaming.url) { () throws(StorageError) in
+            try renaming.bucket.store.copy(renaming.key, ifVersion: info.etag, to: renaming.newKey, attributes: nil)
         }
-        moved(file, to: copy)
+        try replace(info, by: copy, in: renaming.bucket)
     }
 
-    /// Gives a file that was changed here the key and the version of its copy.
-    private func moved(_ file: LiveFile, to copy: ObjectInfo) {
-        file.bucket.move(file, to: copy.key).map(losesName)
+    /// Renames a file that the store does not have yet: what was written so far is stored under the new name.
+    private func renameUnstored(_ file: LiveFile, _ renaming: Renaming) throws(Errno) {
+        let (draft, condition, isExclusive) = file.state.withLock { ($0.draft, $0.condition, $0.isExclusive) }
+        let replaced = file.bucket.move(file, to: renaming.newKey)
         file.state.update { state in
-            state.info = copy
-            state.listed = nil
-            state.condition = .unchanged(copy.etag)
-            guard let draft = state.draft else { return }
-            let version = ObjectVersion(bucket: file.bucket, info: copy)
-            draft.state.withLock { state in
-                _ = try? draft.file.note(key: copy.key)
-                guard state.base != nil else { return }
-                state.base = version
-                draft.noteBase(state)
-            }
+            state.condition = renaming.mayReplace ? .always : .absent
+            state.isExclusive = !renaming.mayReplace
         }
-        file.bucket.confirm(copy)
+        draft?.giveUpParts()
+        do throws(Errno) {
+            try draft?.file.note(key: renaming.newKey)
+            try commitInTurn(file, "rename")
+        } catch {
+            guard file.isUnstored else {
+                replaced.map(losesName)
+                throw error
+            }
+            // Both are as they were.
+            file.state.update { state in
+                state.condition = condition
+                state.isExclusive = isExclusive
+            }
+            _ = file.bucket.move(file, to: renaming.key)
+            if let replaced { _ = file.bucket.move(replaced, to: renaming.newKey) }
+            draft?.giveUpParts()
+            try? draft?.file.note(key: renaming.key)
+            throw error
+        }
+        replaced.map(losesName)
     }
 
-    /// Lets the inodes of a renamed object stand for its copy.
-    private func follow(_ key: ObjectKey, to copy: ObjectInfo, in bucket: Bucket) {
-        var file = bucket.file(key)
-        let copied = ObjectVersion(bucket: bucket, info: copy)
-        for (inode, node) in inodes.all(where: { $0.isVersion(of: key, in: bucket) }) {
-            guard case .object(let object) = node, object.info.size == copy.size else { continue }
-            let attributes = copy.attributes ?? object.info.attributes ?? ObjectAttributes()
-            let live = LiveFile(copied, attributes: attributes, inode: inode)
-            inodes.replace(inode, by: .file(live))
-            file = file ?? live
+    /// Deletes an object that was copied, after all that stands for it stands for the copy.
+    ///
+    /// So who reads it never meets an object that is gone. If it can't be deleted, all is as it was.
+    func replace(_ source: ObjectInfo, by copy: ObjectInfo, in bucket: Bucket) throws(Errno) {
+        let file = follow(source, to: copy, in: bucket)
+        do throws(Errno) {
+            try answering("rename", "\(bucket.store.name)/\(source.key)") { () throws(StorageError) in
+                try bucket.store.delete(source.key)
+            }
+        } catch {
+            if let file { moved(file, to: source) }
+            throw error
         }
-        if let file {
-            moved(file, to: copy)
-        } else {
-            guard let replaced = bucket.file(copy.key) else { return }
+    }
+
+    /// Lets what stands for a version of an object stand for its copy.
+    ///
+    /// - Returns: The file that is the copy now, if anything stood for that version.
+    private func follow(_ source: ObjectInfo, to copy: ObjectInfo, in bucket: Bucket) -> LiveFile? {
+        let object = ObjectVersion(bucket: bucket, info: source)
+        let inode = inodes.number(for: .object(object))
+        if case .object(let held) = inodes[inode], held.isSame(as: object), bucket.file(source.key) == nil {
+            let attributes = copy.attributes ?? held.info.attributes ?? ObjectAttributes()
+            let file = LiveFile(held, attributes: attributes, inode: inode)
+            inodes.replace(inode, by: .file(file))
+            bucket.keep(file)
+        }
+        if let file = bucket.file(source.key), let info = file.state.withLock({ $0.info }) {
+            if info.etag == source.etag {
+                moved(file, to: copy)
+                return file
+            }
+            // Another client has changed the object since; who writes the file is told so when it is stored.
+            bucket.drop(file)
+        }
+        if let replaced = bucket.file(copy.key) {
             losesName(replaced)
             bucket.drop(replaced)
         }
+        return nil
     }
 
-    // MARK: A folder
-
-    private func renameFolder(_ old: Folder, to new: Folder) throws(Errno) {
-        let bucket = old.bucket
-        for file in bucket.files(below: old.prefix) { try commit(file, "rename") }
-        let sources = try answering("rename", old.url("")) { () throws(StorageError) in try keys(below: old) }
-        let growth = new.prefix.utf8.count - old.prefix.utf8.count
-        guard sources.allSatisfy({ $0.key.string.utf8.count + growth <= FileName.longestKey }) else {
-            throw .fileNameTooLong
-        }
-        if sources.count > 1000 {
-            logger.notice("rename: \(old.url("")): copying \(sources.count) objects to \(new.url(""))")
-        }
-        let copies = try answering("rename", old.url("")) { () throws(StorageError) in
-            try each(sources) { (source) throws(StorageError) in
-                let key = ObjectKey(new.prefix + source.key.string.droppingBytes(old.prefix.utf8.count))
-                return try bucket.store.copy(source.key, ifVersion: source.etag, to: key, attributes: nil)
+    /// Gives a file the key and the version of a copy.
+    private func moved(_ file: LiveFile, to copy: ObjectInfo) {
+        file.bucket.move(file, to: copy.key).map(losesName)
+        file.state.update { state in
+            try? state.draft?.file.note(key: copy.key)
+            if let old = state.info {
+                state.draft?.rebase(from: old, to: ObjectVersion(bucket: file.bucket, info: copy))
             }
+            state.info = copy
+            state.listed = nil
+            state.condition = .unchanged(copy.etag)
         }
-        // Each byte is under both names now; from here on the old ones go.
-        _ = try answering("rename", old.url("")) { () throws(StorageError) in
-            try each(sources) { (source) throws(StorageError) in
-                try bucket.store.delete(source.key)
-                return source
-            }
-        }
-        try answering("rename", old.url("")) { () throws(StorageError) in try removeMarkers(below: old) }
-        for (source, copy) in zip(sources, copies) { follow(source.key, to: copy, in: bucket) }
-        moveFolders(from: old, to: new)
-        bucket.listings.forgetAll()
-        bucket.dropFolder(old.prefix)
-        bucket.keepFolder(new.prefix)
-    }
-
-    /// Deletes what a store shows where a folder has nothing in it any more, the innermost first.
-    private func removeMarkers(below folder: Folder) throws(StorageError) {
-        while true {
-            let markers = try keys(below: folder).filter { $0.key.string.hasSuffix("/") }
-            guard !markers.isEmpty else { return }
-            for marker in markers.sorted(by: { $0.key > $1.key }) { try folder.bucket.store.delete(marker.key) }
-            // What does not go, another client may just have made.
-            let left = try keys(below: folder).filter { $0.key.string.hasSuffix("/") }
-            guard left.count < markers.count else { return }
-        }
-    }
-
-    private func keys(below folder: Folder) throws(StorageError) -> [ObjectInfo] {
-        var keys: [ObjectInfo] = []
-        var request = ListingRequest(prefix: folder.prefix)
-        while true {
-            let page = try folder.bucket.store.list(request)
-            keys += page.objects
-            guard let next = page.next else { return keys }
-            request.token = next
-        }
-    }
-
-    /// Does something for each object, many at a time; the first failure stops what has not begun.
-    private func each(
-        _ objects: [ObjectInfo], _ body: @escaping @Sendable (ObjectInfo) throws(StorageError) -> ObjectInfo
-    ) throws(StorageError) -> [ObjectInfo] {
-        let state = Monitor((open: objects.count, results: [Int: ObjectInfo](), failure: StorageError?.none))
-        for (index, object) in objects.enumerated() {
-            movers.submit {
-                let hasFailed = state.withLock { $0.failure != nil }
-                let result = Result { () throws(StorageError) in
-                    guard !hasFailed else { throw StorageError(.cancelled, "another object failed") }
-                    return try body(object)
-                }
-                state.update { state in
-                    state.open -= 1
-                    switch result {
-                    case .success(let info): state.results[index] = info
-                    case .failure(let error): state.failure = state.failure ?? error
-                    }
-                }
-            }
-        }
-        let (results, failure) = state.wait { $0.open == 0 ? ($0.results, $0.failure) : nil }
-        if let failure { throw failure }
-        return objects.indices.compactMap { results[$0] }
-    }
-
-    /// Lets the inodes of folders below a renamed one stand for where they are now.
-    private func moveFolders(from old: Folder, to new: Folder) {
-        let held = inodes.all { node in
-            if case .folder(let folder) = node {
-                folder.bucket === old.bucket && folder.prefix.beginsWithBytes(of: old.prefix)
-            } else {
-                false
-            }
-        }
-        for (inode, node) in held {
-            guard case .folder(let folder) = node else { continue }
-            let prefix = new.prefix + folder.prefix.droppingBytes(old.prefix.utf8.count)
-            if let metadata = old.bucket.metadata(ofFolder: folder.prefix) {
-                old.bucket.note(metadata, ofFolder: prefix)
-            }
-            inodes.replace(inode, by: .folder(Folder(bucket: old.bucket, prefix: prefix)))
-        }
-    }
-}
-
-extension Node {
-    fileprivate func isVersion(of key: ObjectKey, in bucket: Bucket) -> Bool {
-        if case .object(let object) = self { object.bucket === bucket && object.key == key } else { false }
+        file.bucket.confirm(copy)
     }
 }

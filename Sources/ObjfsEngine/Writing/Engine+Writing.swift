@@ -22,6 +22,7 @@ extension Engine {
         }
     }
 
+    /// - Throws: `ESTALE` also for an old version of a file that is being changed.
     private func makeLive(_ object: ObjectVersion, _ inode: Inode) throws(Errno) -> LiveFile {
         let known = object.withKnownAttributes
         let info =
@@ -34,8 +35,9 @@ extension Engine {
             }
         let version = ObjectVersion(bucket: object.bucket, info: info)
         let file = object.bucket.file(
-            object.key, if: { $0.inode == inode && $0.stands(for: info) },
+            object.key, if: { $0.inode == inode ? $0.stands(for: info) : $0.isBeingChanged },
             orMake: { LiveFile(version, attributes: info.attributes ?? ObjectAttributes(), inode: inode) })
+        guard file.inode == inode else { throw .staleNFSFileHandle }
         inodes.replace(inode, by: .file(file))
         return file
     }
@@ -53,12 +55,12 @@ extension Engine {
     ///
     /// That is asked once for a mount, and again where the store has refused an object.
     private func checkPermission(_ file: LiveFile, _ journal: Journal) throws(Errno) {
-        let (key, isNew) = file.state.withLock { ($0.key, $0.draft == nil) }
+        let key = file.key
         guard file.bucket.mayRefuse(key) else { return }
         let draft = try file.heldDraft(journal)
         defer {
             draft.release()
-            if isNew { file.settle() }
+            file.settle()
         }
         let sender = PartSender(draft: draft, key: key, attributes: ObjectAttributes(), budget: budget)
         do throws(StorageError) {
@@ -114,6 +116,7 @@ extension Engine {
         }
         let file = makeFile(key, in: folder, .regular, mode & 0o7777, caller, isExclusive: flags.contains(.exclusive))
         do throws(Errno) {
+            try follow(file, called: name, in: parent, placed: folder)
             _ = try file.draft(journal, emptied: true)
             try checkPermission(file, journal)
         } catch {

@@ -139,11 +139,28 @@ final class LiveFile: Sendable {
         }
     }
 
+    /// Whether somebody writes to the file, or something was written that is not in the store.
+    var isBeingChanged: Bool { state.withLock { !$0.isUnlinked && ($0.draft != nil || $0.writers > 0) } }
+
     /// Whether the store has a version of the file that is not known yet.
     var isUnlearned: Bool { state.withLock { $0.draft?.isUnlearned ?? false } }
 
     /// Waits until the version of the file in the store is known, or can't be.
     func waitForVersion() { state.withLock { $0.draft }?.waitForVersion() }
+
+    /// Where the bytes of a file are that were not written here.
+    struct Source: Equatable {
+        fileprivate let draft: ObjectIdentifier?
+        fileprivate let key: ObjectKey?
+        fileprivate let version: ETag?
+    }
+
+    var source: Source {
+        state.withLock { state in
+            let info = state.draft.map { $0.state.withLock { $0.base?.info } } ?? state.info
+            return Source(draft: state.draft.map(ObjectIdentifier.init), key: info?.key, version: info?.etag)
+        }
+    }
 
     // MARK: The draft
 

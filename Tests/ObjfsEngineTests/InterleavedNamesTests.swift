@@ -1,0 +1,258 @@
+import Bytes
+import Glibc
+import ObjfsEngine
+import ObjfsTesting
+import Storage
+import Synchronization
+import SystemPackage
+import Testing
+import Threads
+import VFS
+
+/// What happens to names while others use them, here or from elsewhere.
+@Suite struct InterleavedNamesTests {
+    private let text = String(repeating: "0123456789", count: 50)
+
+    private func read(_ files: WritableStore, _ handle: FileHandle, at offset: Int64 = 0) throws(Errno) -> String {
+        String(decoding: try files.engine.read(handle, at: offset, count: 1000).flatMap(\.array), as: UTF8.self)
+    }
+
+    /// A store whose names are believed for no time.
+    private func impatient(_ objects: [String: String]) throws -> WritableStore {
+        try WritableStore(objects) { $0.metadataTTL = .zero }
+    }
+
+    private func setForeign(_ files: WritableStore, _ key: ObjectKey, _ text: String) {
+        _ = try? files.mount.memory.write(key, text.utf8)
+    }
+
+    // MARK: Folders
+
+    @Test func `W1, W8: what is stored below a folder while that is renamed is under its new name`() throws {
+        let files = try WritableStore(["dir/a": "old", "dir/b": "other"])
+        let handle = try files.open("dir/a", [.reading, .writing])
+        let gate = files.mount.counter.hold(.delete)
+        let rename = files.renameBeside("dir", "new")
+        #expect(gate.waitForArrivals())
+        try files.write(handle, "more", at: 3)
+        let flush = files.flushBeside(handle)
+        _ = flush.isOver(within: .milliseconds(100))
+        gate.open()
+        #expect(flush.value == .some(nil) && rename.value == .some(nil))
+        #expect(files.stored("new/a") == "oldmore" && files.stored("new/b") == "other")
+        #expect(files.stored("dir/a") == nil && files.stored("dir/b") == nil)
+        try files.close(handle)
+        #expect(try files.remains() == [])
+    }
+
+    @Test func `W1, W8: a file that is made below a folder while that is renamed is under its new name`() throws {
+        let files = try WritableStore(["dir/a": "old"])
+        let folder = try files.mount.lookup("dir").inode
+        let gate = files.mount.counter.hold(.copy)
+        let rename = files.renameBeside("dir", "new")
+        #expect(gate.waitForArrivals())
+        let handle = try files.engine.create(
+            "made", in: folder, mode: 0o644, [.writing], by: WritableStore.caller
+        ).file.handle
+        try files.write(handle, "content")
+        gate.open()
+        #expect(rename.value == .some(nil))
+        try files.close(handle)
+        #expect(files.stored("new/made") == "content" && files.stored("dir/made") == nil)
+        #expect(try files.mount.names("new") == ["a", "made"])
+        #expect(try files.mount.names("") == ["new"])
+    }
+
+    @Test func `M4, W8: who reads below a folder reads on while that is renamed`() throws {
+        let files = try WritableStore(["dir/a": text, "dir/b": text])
+        let written = try files.open("dir/a", [.reading, .writing])
+        try files.write(written, "x")
+        try files.engine.flush(written, by: WritableStore.caller)
+        let handles = [written, try files.open("dir/b", [.reading])]
+        let gate = files.mount.counter.hold(.delete)
+        let rename = files.renameBeside("dir", "new")
+        #expect(gate.waitForArrivals(2))
+        setGone(files, ["dir/a", "dir/b"])
+        for handle in handles { #expect(try read(files, handle, at: 200) == text.dropFirst(200)) }
+        gate.open()
+        #expect(rename.value == .some(nil))
+        for handle in handles { #expect(try read(files, handle, at: 200) == text.dropFirst(200)) }
+    }
+
+    private func setGone(_ files: WritableStore, _ keys: [ObjectKey]) {
+        for key in keys { try? files.mount.memory.delete(key) }
+    }
+
+    @Test func `W8: a folder that can't be deleted is as it was to who has its files open`() throws {
+        let files = try WritableStore(["dir/a": "old", "dir/b": "other"])
+        let handle = try files.open("dir/a", [.reading, .writing])
+        files.mount.counter.before(.delete) { StorageError(.accessDenied, "no") }
+        #expect(throws: Errno.permissionDenied) { try files.rename("dir", "new") }
+        files.mount.counter.before(.delete) { nil }
+        try files.write(handle, "more", at: 3)
+        try files.close(handle)
+        #expect(files.stored("dir/a") == "oldmore")
+        #expect(files.stored("dir/b") == "other")
+    }
+
+    // MARK: Readers
+
+    @Test func `W9: a file whose old version somebody reads can be removed, and renamed over`() throws {
+        for isRenamed in [false, true] {
+            let files = try impatient(["x": "old", "y": "renamed"])
+            let reader = try files.open("x", [.reading])
+            setForeign(files, "x", "foreign")
+            #expect(try files.mount.text("x") == "foreign")
+            if isRenamed { try files.rename("y", "x") } else { try files.unlink("x") }
+            #expect(files.stored("x") == (isRenamed ? "renamed" : nil))
+            #expect(throws: Errno.staleNFSFileHandle) { try read(files, reader) }
+            files.engine.release(reader)
+            #expect(try files.remains() == [])
+        }
+    }
+
+    @Test func `W9: a reader of an old version is not in the way of who writes the new one`() throws {
+        let files = try impatient(["x": "old"])
+        let reader = try files.open("x", [.reading])
+        setForeign(files, "x", "foreign")
+        let writer = try files.open("x", [.reading, .writing])
+        try files.write(writer, "more", at: 7)
+        try files.unlink("x")
+        #expect(try read(files, writer) == "foreignmore")
+        try files.close(writer)
+        #expect(files.stored("x") == nil)
+        files.engine.release(reader)
+        #expect(try files.remains() == [])
+    }
+
+    @Test func `M4: who reads a file while a change of it is stored reads what it was, or what it is`() throws {
+        let files = try WritableStore(["file": text], tellsVersions: true)
+        let writer = try files.open("file", [.reading, .writing])
+        let reader = try files.open("file", [.reading])
+        try files.write(writer, "x")
+        let gate = files.mount.counter.hold(.completed)
+        let flush = files.flushBeside(writer)
+        #expect(gate.waitForArrivals())
+        // The store has the new version, and nobody here knows yet which that is.
+        let bytes = Beside { [engine = files.engine] in
+            (try? engine.read(reader, at: 200, count: 1000))?.flatMap(\.array)
+        }
+        _ = bytes.isOver(within: .milliseconds(50))
+        gate.open()
+        #expect(bytes.value == .some(Array(text.utf8.dropFirst(200))))
+        #expect(flush.value == .some(nil))
+    }
+
+    @Test func `W9: who begins to read a file just before it is removed reads it`() throws {
+        let files = try WritableStore(["file": text])
+        let reader = try files.open("file", [.reading])
+        let gate = Gate()
+        let isFirst = Atomic(true)
+        files.mount.counter.before(.read) {
+            if isFirst.exchange(false, ordering: .relaxed) { gate.pass() }
+            return nil
+        }
+        let bytes = Beside { [engine = files.engine] in
+            (try? engine.read(reader, at: 200, count: 1000))?.flatMap(\.array)
+        }
+        #expect(gate.waitForArrivals())
+        try files.unlink("file")
+        gate.open()
+        #expect(bytes.value == .some(Array(text.utf8.dropFirst(200))))
+        files.engine.release(reader)
+        #expect(try files.remains() == [])
+    }
+
+    // MARK: What fails
+
+    @Test func `W8: a new file whose renaming fails keeps its name, and the other its content`() throws {
+        for hasTarget in [true, false] {
+            let files = try WritableStore(hasTarget ? ["target": "old"] : [:])
+            if hasTarget { try files.put("target", "old") }
+            let handle = try files.open("new", [.writing, .exclusive])
+            try files.write(handle, "content")
+            files.mount.counter.before(.write) { StorageError(.unavailable, "gone") }
+            #expect(throws: Errno.ioError) { try files.rename("new", "target") }
+            files.mount.counter.before(.write) { nil }
+            #expect(try files.mount.names("") == (hasTarget ? ["new", "target"] : ["new"]))
+            try files.close(handle)
+            #expect(files.stored("target") == (hasTarget ? "old" : nil))
+            #expect(files.stored("new") == "content")
+            if hasTarget { #expect(try files.mount.text("target") == "old") }
+            #expect(try files.remains() == [])
+        }
+    }
+
+    @Test func `W6: a new file that is not to replace another does not`() throws {
+        let files = try WritableStore()
+        let handle = try files.open("new", [.writing])
+        try files.write(handle, "content")
+        files.mount.counter.before(.write) { [memory = files.mount.memory] in
+            _ = try? memory.write("target", "foreign".utf8)
+            return nil
+        }
+        #expect(throws: Errno.fileExists) { try files.rename("new", "target", flags: 1) }
+        files.mount.counter.before(.write) { nil }
+        try files.close(handle)
+        #expect(files.stored("target") == "foreign" && files.stored("new") == "content")
+    }
+
+    @Test func `W9: a file that could not be removed is as it was`() throws {
+        let files = try impatient(["x": "old"])
+        let reader = try files.open("x", [.reading])
+        files.mount.counter.before(.delete) { StorageError(.accessDenied, "no") }
+        #expect(throws: Errno.permissionDenied) { try files.unlink("x") }
+        files.mount.counter.before(.delete) { nil }
+        #expect(try read(files, reader) == "old")
+        setForeign(files, "x", "foreign")
+        #expect(try files.mount.text("x") == "foreign")
+        #expect(files.journal.isEmpty)
+        files.engine.release(reader)
+    }
+
+    // MARK: Looking up and listing
+
+    @Test func `M6: a page that was asked for before a name was changed does not tell what that is`() throws {
+        let files = try WritableStore(["a": "a", "b": "b", "c": "c", "d": "d"])
+        let handle = try files.engine.openDirectory(VFS.Inode.root)
+        defer { files.engine.releaseDirectory(handle) }
+        var entries: [DirectoryEntry] = []
+        func next(_ count: Int) throws {
+            var room = count
+            try files.engine.readDirectory(handle, after: entries.last?.cookie ?? 0, withAttributes: true) { entry in
+                guard room > 0 else { return false }
+                room -= 1
+                entries.append(entry)
+                return true
+            }
+        }
+        // With `.` and `..`.
+        try next(3)
+        try files.put("b", "longer")
+        try files.unlink("c")
+        try next(10)
+        let sizes = entries.dropFirst(2).map { ($0.name, $0.entry?.attributes.size) }
+        for (name, size) in sizes where name == "b" || name == "c" {
+            #expect(size == nil || name == "b" && size == 6, "\(name): \(String(describing: size))")
+        }
+        #expect(sizes.contains { $0.0 == "d" && $0.1 == 1 })
+    }
+
+    @Test func `W1: a file that is forgotten while it is looked up has its name`() throws {
+        let files = try impatient([:])
+        try files.put("file", "content")
+        let inode = try files.mount.lookup("file").inode
+        files.mount.counter.before(.list) { [engine = files.engine] in
+            engine.forget(inode, references: 1000)
+            return nil
+        }
+        let found = try files.mount.lookup("file").inode
+        files.mount.counter.before(.list) { nil }
+        let handle = try files.engine.open(found, [.reading, .writing]).handle
+        try files.write(handle, "more", at: 7)
+        try files.unlink("file")
+        try files.close(handle)
+        #expect(files.stored("file") == nil)
+        #expect(try files.remains() == [])
+    }
+}
