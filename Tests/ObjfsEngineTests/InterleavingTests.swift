@@ -173,7 +173,7 @@ import VFS
         #expect(files.stored("target") == String(large.prefix(100)))
     }
 
-    @Test func `W1: the end of a file that was sent to an upload that failed is sent anew if the file goes on`() throws {
+    @Test func `W1: an end that was sent to an upload that failed is sent anew if the file goes on`() throws {
         let mebibyte = 1 << 20
         let old = String(repeating: "old line\n", count: 22 * mebibyte / 9 + 1).prefix(22 * mebibyte)
         let files = try WritableStore(["log": String(old)], limits: .s3)
@@ -277,6 +277,25 @@ import VFS
         for file in left { try file.upload(to: files.mount.memory, replacing: false) }
         #expect(files.stored("log.1") == large.prefix(500) + "ab")
         #expect(files.stored("log") == nil)
+    }
+
+    @Test func `W7, W9: a file that is removed while it is open is not offered after a crash`() throws {
+        let files = try WritableStore(["old": String(large.prefix(500)), "replaced": "old", "source": "new"])
+        let handles = [
+            try files.open("old", [.reading, .writing]), try files.open("made", [.writing]),
+            try files.open("replaced", [.reading]),
+        ]
+        for handle in handles.prefix(2) { try files.write(handle, "written") }
+        try files.unlink("old")
+        try files.unlink("made")
+        try files.rename("source", "replaced")
+        #expect(files.journal.count == 6)
+        let copy = try files.copyOfJournal()
+        #expect(LeftBehind.all(in: copy.path).isEmpty)
+        #expect(TemporaryFolder.names(in: copy.path + "/1-dead") == ["lock"])
+        #expect(try bytes(files, handles[0]) == Array(("written" + large.dropFirst(7).prefix(493)).utf8))
+        for handle in handles { try files.close(handle) }
+        #expect(files.journal.isEmpty)
     }
 
     // MARK: A full disk

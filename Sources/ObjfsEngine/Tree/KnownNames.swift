@@ -21,8 +21,11 @@ struct KnownNames: Sendable {
     /// Makes what one answer of the store tells.
     init(_ extent: Extent) { extents = [extent] }
 
-    /// How many names are remembered, and where there is none.
-    var count: Int { extents.reduce(changes.count) { $0 + 1 + $1.page.objects.count + $1.page.prefixes.count } }
+    /// How many names are remembered, where there is none, and that all may have changed.
+    var count: Int {
+        let notes = changes.count + (allChanged == nil ? 0 : 1)
+        return extents.reduce(notes) { $0 + 1 + $1.page.objects.count + $1.page.prefixes.count }
+    }
 
     /// Adds what the store said, unless all of it may have changed since it was asked.
     ///

@@ -61,8 +61,7 @@ final class Draft: Sendable {
         state.baseEnd = state.size
         if isChanged { state.generation = 1 }
         self.init(file, journal: journal, bucket: bucket, state: state)
-        try file.note(base: base?.info, end: base?.info.size ?? 0)
-        try file.note(size: base?.info.size ?? 0)
+        try file.note(size: base?.info.size ?? 0, base: base?.info, end: base?.info.size ?? 0)
     }
 
     init(_ file: StagedFile, journal: Journal?, bucket: Bucket, state: sending State) {
@@ -177,6 +176,8 @@ final class Draft: Sendable {
         try whileNobodyWrites { state throws(Errno) in
             if size < state.size {
                 guard state.gone.ranges.allSatisfy({ $0.upperBound <= size }) || size == 0 else { throw .noSpace }
+                let baseEnd = min(state.baseEnd, size)
+                try file.note(size: size, base: state.base?.info, end: baseEnd)
                 if size == 0 { state.startOver() }
                 try file.truncate(to: size)
                 let lost = size..<Int64.max
@@ -184,16 +185,15 @@ final class Draft: Sendable {
                 state.dirty.remove(contentsOf: lost)
                 state.since?.remove(contentsOf: lost)
                 state.streamed.spoil(lost, state.grid)
-                state.baseEnd = min(state.baseEnd, size)
+                state.baseEnd = baseEnd
                 state.sinceSize = min(state.sinceSize, size)
-                try file.note(base: state.base?.info, end: state.baseEnd)
             } else {
+                try file.note(size: size)
                 // A last part that ended at the old size goes on now.
                 state.streamed.spoil(state.size..<max(size, state.size + 1), state.grid)
             }
             state.size = size
             state.generation += 1
-            try file.note(size: size)
         }
     }
 
@@ -203,12 +203,11 @@ final class Draft: Sendable {
     func become(_ object: ObjectVersion) throws(Errno) -> Bool {
         try state.withLock { state throws(Errno) in
             guard state.since == nil, state.size == 0, state.staged.isEmpty, state.baseEnd == 0 else { return false }
+            try file.note(size: object.info.size, base: object.info, end: object.info.size)
             state.base = object
             state.baseEnd = object.info.size
             state.size = object.info.size
             state.generation += 1
-            try file.note(base: object.info, end: object.info.size)
-            try file.note(size: object.info.size)
             return true
         }
     }

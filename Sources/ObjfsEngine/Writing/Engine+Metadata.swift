@@ -116,6 +116,8 @@ extension Engine {
 
     /// Writes the marker of a folder: an object without bytes whose key ends in `/`.
     func writeMarker(of folder: Folder, _ metadata: FileMetadata, _ operation: String) throws(Errno) {
+        // A request that failed may have been carried out.
+        defer { folder.bucket.listings.forget(ObjectKey(folder.prefix)) }
         try answering(operation, folder.url("")) { () throws(StorageError) in
             let attributes = ObjectAttributes(contentType: "application/x-directory")
             try folder.bucket.store.write(
@@ -124,7 +126,6 @@ extension Engine {
                 condition: .always)
         }
         folder.bucket.note(metadata, ofFolder: folder.prefix)
-        folder.bucket.listings.forget(ObjectKey(folder.prefix))
     }
 }
 

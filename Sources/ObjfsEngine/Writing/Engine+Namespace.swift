@@ -55,7 +55,6 @@ extension Engine {
         let plain = ObjectAttributes(contentType: MediaType.of(key.string))
         let attributes = options.permissions == .persist ? metadata.written(into: plain) : plain
         let info = try writeNew(key, body, attributes, in: folder.bucket)
-        folder.bucket.listings.forget(key)
         let object = ObjectVersion(bucket: folder.bucket, info: info).carrying(attributes)
         folder.bucket.attributes.remember(object.info, isListed: false)
         let inode = inodes.unused()
@@ -69,7 +68,10 @@ extension Engine {
     private func writeNew(
         _ key: ObjectKey, _ body: ByteSlice, _ attributes: ObjectAttributes, in bucket: Bucket
     ) throws(Errno) -> ObjectInfo {
-        try answering("mknod", "\(bucket.store.name)/\(key)") { () throws(StorageError) -> Result<ObjectInfo, Errno> in
+        // A request that failed may have been carried out.
+        defer { bucket.listings.forget(key) }
+        let url = "\(bucket.store.name)/\(key)"
+        return try answering("mknod", url) { () throws(StorageError) -> Result<ObjectInfo, Errno> in
             do throws(StorageError) {
                 return .success(try bucket.store.write(key, body, attributes: attributes, condition: .absent))
             } catch {
@@ -116,6 +118,8 @@ extension Engine {
         let bucket = folder.bucket
         // A request that failed may have been carried out.
         defer { bucket.listings.forget(key) }
+        // It stays when there is nothing in it any more.
+        bucket.keepFolder(folder.prefix)
         try inTurn(of: [bucket.file(key)]) { () throws(Errno) in
             try detaching(key, in: bucket, operation) { () throws(Errno) in
                 // Who had it open to read has it as a file that was changed here, by now.
@@ -130,7 +134,6 @@ extension Engine {
                 losesName(file)
             }
         }
-        bucket.keepFolder(folder.prefix)
     }
 
     /// Does something while nobody else changes what the store has of some files.
@@ -147,7 +150,11 @@ extension Engine {
     /// Notes that a file has no name any more: what was sent of it is of no use, and the rest only to who has it open.
     func losesName(_ file: LiveFile) {
         file.state.update { $0.isUnlinked = true }
-        file.state.withLock { $0.draft }?.giveUpParts()
+        if let draft = file.state.withLock({ $0.draft }) {
+            // Who has it open still may be the last to want it: after a crash, nobody does.
+            try? draft.file.noteUnlinked()
+            draft.giveUpParts()
+        }
         if opens.withLock({ $0[file.inode] == nil }) { discardDraft(of: file) }
     }
 
@@ -224,8 +231,8 @@ extension Engine {
         }
         let folder = Folder(bucket: above.bucket, prefix: key.string + "/")
         guard try isEmpty(folder, "rmdir") else { throw .directoryNotEmpty }
-        try removeMarker(of: folder, "rmdir")
         above.bucket.keepFolder(above.prefix)
+        try removeMarker(of: folder, "rmdir")
     }
 
     /// Whether a folder has nothing in it but its own marker.
@@ -243,10 +250,11 @@ extension Engine {
     }
 
     func removeMarker(of folder: Folder, _ operation: String) throws(Errno) {
+        // A request that failed may have been carried out.
+        defer { folder.bucket.listings.forgetFolder(folder.prefix) }
         try answering(operation, folder.url("")) { () throws(StorageError) in
             try folder.bucket.store.delete(ObjectKey(folder.prefix))
         }
         folder.bucket.dropFolder(folder.prefix)
-        folder.bucket.listings.forgetFolder(folder.prefix)
     }
 }

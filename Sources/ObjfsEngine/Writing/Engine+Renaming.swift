@@ -21,6 +21,9 @@ extension Engine {
         let target = try find(newName, in: newFolder, "rename", absence: .zero)
         guard target == nil || flags & Self.noReplace == 0 else { throw .fileExists }
         guard key != newKey else { return }
+        // They stay when there is nothing in them any more.
+        folder.bucket.keepFolder(folder.prefix)
+        folder.bucket.keepFolder(newFolder.prefix)
         // A request that failed may have been carried out.
         defer {
             folder.bucket.listings.forget(key)
@@ -37,8 +40,6 @@ extension Engine {
                 bucket: folder.bucket, key: key, newKey: newKey, mayReplace: flags & Self.noReplace == 0)
             try rename(source, renaming, replacing: target != nil)
         }
-        folder.bucket.keepFolder(folder.prefix)
-        folder.bucket.keepFolder(newFolder.prefix)
     }
 
     private func checkFolder(_ old: Folder, _ new: Folder, _ target: Found?) throws(Errno) {

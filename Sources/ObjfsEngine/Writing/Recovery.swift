@@ -21,7 +21,7 @@ package struct LeftBehind: Sendable {
     /// Whether an upload may have been begun that nobody has ended.
     package var mayHaveUpload: Bool { log.upload != nil || log.beginning != nil }
 
-    /// Whether nothing is left of it but that an upload may have been begun for it, whose name is not known.
+    /// Whether nobody wants it any more, but an upload may have been begun for it.
     package let isDiscarded: Bool
 
     fileprivate let path: String
@@ -43,8 +43,13 @@ package struct LeftBehind: Sendable {
                 else { continue }
                 // A daemon that lives has done only with what it says so of.
                 guard !isAlive || file.log.isKept else { continue }
-                // It was stored, and the daemon ended before it had cleared up.
-                if file.log.isStored { file.discard() } else { found.append(file) }
+                // It was stored or removed, and the daemon ended before it had cleared up.
+                if file.log.isStored || file.log.isUnlinked && !file.mayHaveUpload {
+                    file.discard()
+                } else {
+                    if file.log.isUnlinked { unlink(file.path + ".data") }
+                    found.append(file)
+                }
             }
             if !isAlive, files.isEmpty {
                 unlink(path + "/" + Journal.lockName)
@@ -67,10 +72,11 @@ package struct LeftBehind: Sendable {
     private init?(id: String, path: String) {
         guard let text = Self.text(of: path + ".log"), let log = StagedLog(text) else { return nil }
         var status = stat()
-        isDiscarded = stat(path + ".data", &status) != 0
-        guard !isDiscarded || log.beginning != nil, !isDiscarded || stat(path + ".log", &status) == 0 else {
+        let hasData = stat(path + ".data", &status) == 0
+        guard hasData || log.beginning != nil || log.upload != nil, hasData || stat(path + ".log", &status) == 0 else {
             return nil
         }
+        isDiscarded = !hasData || log.isUnlinked
         self.id = id
         self.path = path
         self.log = log

@@ -22,6 +22,7 @@ import SystemPackage
 ///     metadata NAME VALUE
 ///     failed REASON
 ///     kept                    the daemon has done with it
+///     unlinked                the file has no name any more
 ///
 /// A later line counts more than an earlier one. Text is percent-encoded where it must be.
 final class StagedFile: Sendable {
@@ -152,12 +153,12 @@ final class StagedFile: Sendable {
     }
 
     func note(size: Int64) throws(Errno) { try add("size \(size)") }
-    func note(gone range: Range<Int64>) throws(Errno) { try add("gone \(range.lowerBound) \(range.upperBound)") }
-    func note(base: ObjectInfo?, end: Int64) throws(Errno) {
-        try add(
-            base.map { "base \(Self.encoded($0.etag.string)) \($0.size) \(end) \(Self.encoded($0.key.string))" }
-                ?? "base - 0 0")
+    /// Notes that a file ends at a size, and its base at another: both or neither.
+    func note(size: Int64, base: ObjectInfo?, end: Int64) throws(Errno) {
+        try add(Self.line(base: base, end: end) + "\nsize \(size)")
     }
+    func note(gone range: Range<Int64>) throws(Errno) { try add("gone \(range.lowerBound) \(range.upperBound)") }
+    func note(base: ObjectInfo?, end: Int64) throws(Errno) { try add(Self.line(base: base, end: end)) }
     func note(key: ObjectKey) throws(Errno) { try add("key \(Self.encoded(key.string))") }
     /// Notes that an upload is about to begin, whose name a crash may leave unknown.
     func noteBeginning() throws(Errno) { try add("beginning \(Complaints.now / 1_000_000_000)") }
@@ -166,6 +167,7 @@ final class StagedFile: Sendable {
     func noteNoUpload() throws(Errno) { try add("upload -") }
     func note(failure: String) throws(Errno) { try add("failed \(Self.encoded(failure))") }
     func noteKept() throws(Errno) { try add("kept") }
+    func noteUnlinked() throws(Errno) { try add("unlinked") }
     func note(metadata: ObjectAttributes) throws(Errno) {
         var lines = ["metadata -"]
         if let type = metadata.contentType { lines.append("type \(Self.encoded(type))") }
@@ -173,6 +175,11 @@ final class StagedFile: Sendable {
             lines.append("metadata \(Self.encoded(name)) \(Self.encoded(value))")
         }
         try add(lines.joined(separator: "\n"))
+    }
+
+    private static func line(base: ObjectInfo?, end: Int64) -> String {
+        guard let base else { return "base - 0 0" }
+        return "base \(encoded(base.etag.string)) \(base.size) \(end) \(encoded(base.key.string))"
     }
 
     private func add(_ lines: String) throws(Errno) {

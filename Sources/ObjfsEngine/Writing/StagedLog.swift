@@ -26,6 +26,9 @@ struct StagedLog: Sendable {
     /// Whether the daemon has done with it.
     var isKept = false
 
+    /// Whether the file had no name any more, and was there for who had it open.
+    var isUnlinked = false
+
     /// Whether the store has all of it.
     var isStored: Bool {
         isUnlearned
@@ -80,6 +83,7 @@ struct StagedLog: Sendable {
         case ("type", 2): attributes.contentType = Self.decoded(words[1])
         case ("failed", 2): failure = Self.decoded(words[1])
         case ("kept", 1): isKept = true
+        case ("unlinked", 1): isUnlinked = true
         default: break
         }
     }
