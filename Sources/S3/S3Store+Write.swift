@@ -1,6 +1,7 @@
 package import Bytes
 package import Storage
 import Synchronization
+import Threads
 import Transport
 
 extension S3Store {
@@ -108,18 +109,24 @@ extension S3Store {
         return try info(target)
     }
 
-    private func copyInParts(
-        _ source: ObjectInfo, _ sourceBucket: String, to target: ObjectKey, attributes: ObjectAttributes
+    /// How many bytes one request copies, and how many requests are made at a time.
+    private static let (copied, copiers): (Int64, Int) = (1 << 30, 16)
+
+    /// Copies with several requests at a time.
+    ///
+    /// - Parameter size: How many bytes each copies, as far as there are so many.
+    package func copyInParts(
+        _ source: ObjectInfo, _ sourceBucket: String, to target: ObjectKey, attributes: ObjectAttributes,
+        by size: Int64 = copied
     ) throws(StorageError) -> ObjectInfo {
         let upload = try beginUpload(target, attributes: attributes)
         do throws(StorageError) {
-            var parts: [UploadedPart] = []
-            for start in stride(from: 0, to: source.size, by: 1 << 30) {
-                let range = start..<min(start + (1 << 30), source.size)
-                parts.append(
-                    try copyPart(
-                        parts.count + 1, of: upload, from: source.key, sourceBucket, range: range,
-                        ifVersion: source.etag))
+            let starts = Array(stride(from: 0, to: source.size, by: Int64.Stride(size)))
+            let parts = try WorkerPool("objfs-copy", limit: Self.copiers).each(Array(starts.enumerated())) {
+                [self] (part) throws(StorageError) in
+                try copyPart(
+                    part.offset + 1, of: upload, from: source.key, sourceBucket,
+                    range: part.element..<min(part.element + size, source.size), ifVersion: source.etag)
             }
             try complete(upload, parts, condition: .always)
         } catch {

@@ -45,6 +45,34 @@ package final class WorkerPool: Sendable {
         }
     }
 
+    /// Does something with each of some elements, as many at a time as the pool allows, and waits for all.
+    ///
+    /// After a failure no other is begun.
+    ///
+    /// - Returns: What came of each, in the order of the elements.
+    /// - Throws: The first failure.
+    package func each<Element: Sendable, Result: Sendable, Failure: Error>(
+        _ elements: [Element], _ body: @escaping @Sendable (Element) throws(Failure) -> Result
+    ) throws(Failure) -> [Result] {
+        let state = Monitor((open: elements.count, results: [Int: Result](), failure: Failure?.none))
+        for (index, element) in elements.enumerated() {
+            submit {
+                guard state.withLock({ $0.failure == nil }) else { return state.update { $0.open -= 1 } }
+                let result = Swift.Result { () throws(Failure) in try body(element) }
+                state.update { state in
+                    state.open -= 1
+                    switch result {
+                    case .success(let result): state.results[index] = result
+                    case .failure(let error): state.failure = state.failure ?? error
+                    }
+                }
+            }
+        }
+        let (results, failure) = state.wait { $0.open == 0 ? ($0.results, $0.failure) : nil }
+        if let failure { throw failure }
+        return elements.indices.compactMap { results[$0] }
+    }
+
     private func work() {
         while let job = take() { job() }
     }

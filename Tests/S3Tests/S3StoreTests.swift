@@ -25,6 +25,26 @@ import Transport
         ).check()
     }
 
+    @Test func `W8: what is too large for one request is copied in parts, with all that it carries`() throws {
+        let server = try CephCluster.shared()
+        try makeBucket("large-copies", server)
+        let store = S3Store(try service(server), bucket: "large-copies")
+        let bytes = (0..<(12 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 16) }
+        let attributes = ObjectAttributes(contentType: "text/plain", metadata: ["mode": "33188"])
+        let source = try store.write("a b/ü", ByteSlice(bytes), attributes: attributes, condition: .always)
+        let copy = try store.copyInParts(source, "large-copies", to: "copy", attributes: attributes, by: 5 << 20)
+        #expect(copy.size == source.size)
+        #expect(try store.read("copy") == bytes)
+        let carried = try store.info("copy").attributes
+        #expect(carried?.contentType == "text/plain" && carried?.metadata["mode"] == "33188")
+        let gone = ObjectInfo(key: "gone", size: 12 << 20, etag: source.etag, modified: source.modified)
+        #expect(throws: StorageError.self) {
+            try store.copyInParts(gone, "large-copies", to: "copy", attributes: attributes, by: 5 << 20)
+        }
+        #expect(try store.uploads(prefix: "").isEmpty)
+        #expect(try store.read("copy") == bytes)
+    }
+
     @Test func `a bucket of rclone keeps those that rclone can`() throws {
         let folder = TemporaryFolder()
         folder.makeFolder("buckets/conformance")

@@ -95,23 +95,8 @@ struct RemoveCommand: ParsableCommand {
     static func delete(_ keys: [ObjectKey], _ store: any ObjectStore) throws(StorageError) -> [Undeleted] {
         let batches = stride(from: 0, to: keys.count, by: batch).map { Array(keys[$0..<min($0 + batch, keys.count)]) }
         let pool = WorkerPool("objfs-delete", limit: calls)
-        let state = Monitor((open: batches.count, undeleted: [Undeleted](), failure: StorageError?.none))
-        for batch in batches {
-            pool.submit {
-                let isOver = state.withLock { $0.failure != nil }
-                let result = Result { () throws(StorageError) in isOver ? [] : try store.delete(batch) }
-                state.update { state in
-                    state.open -= 1
-                    switch result {
-                    case .success(let undeleted): state.undeleted += undeleted
-                    case .failure(let error): state.failure = state.failure ?? error
-                    }
-                }
-            }
-        }
-        let done = state.wait { $0.open == 0 ? .some(($0.undeleted, $0.failure)) : nil }
-        if let failure = done.1 { throw failure }
-        return done.0.sorted { $0.key < $1.key }
+        let undeleted = try pool.each(batches) { (batch) throws(StorageError) in try store.delete(batch) }
+        return undeleted.joined().sorted { $0.key < $1.key }
     }
 
     /// Deletes what stands for the folders themselves, the innermost first.

@@ -32,18 +32,7 @@ final class TransferTeam: Sendable {
 
     /// Has the parts of something done, several at a time, and waits for them; after a failure no other is begun.
     func each(_ parts: [Int], _ body: @escaping @Sendable (Int) throws(StorageError) -> Void) throws(StorageError) {
-        let state = Monitor((open: parts.count, failure: StorageError?.none))
-        for part in parts {
-            partPool.submit {
-                let isOver = state.withLock { $0.failure != nil }
-                let result = Result { () throws(StorageError) in if !isOver { try body(part) } }
-                state.update { state in
-                    state.open -= 1
-                    if case .failure(let error) = result { state.failure = state.failure ?? error }
-                }
-            }
-        }
-        if let failure = state.wait(for: { $0.open == 0 ? .some($0.failure) : nil }) { throw failure }
+        _ = try partPool.each(parts, body)
     }
 
     /// Has one part of something done, when its turn comes.

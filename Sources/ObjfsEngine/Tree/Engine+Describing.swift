@@ -61,7 +61,8 @@ extension Engine {
             return Folder(bucket: folder.bucket, prefix: prefix)
         }
         let unknown = objects.filter { folder.bucket.attributes.attributes(of: $0.info) == nil }
-        try askTogether(unknown.map(Question.object) + folders.map(Question.folder))
+        let questions = unknown.map(Question.object) + folders.map(Question.folder)
+        _ = try searchers.each(questions) { [self] (question) throws(StorageError) in try ask(question) }
     }
 
     /// Whether an object is a file that was changed here, and carries what is known of that.
@@ -85,21 +86,6 @@ extension Engine {
             if !file.take(info.attributes ?? ObjectAttributes(), listed: object.info) { object.bucket.drop(file) }
         case .folder(let folder): try describe(folder, alone: true)
         }
-    }
-
-    /// Asks many questions at a time; throws one of their failures.
-    private func askTogether(_ questions: [Question]) throws(StorageError) {
-        let state = Monitor((open: questions.count, failure: StorageError?.none))
-        for question in questions {
-            searchers.submit { [self] in
-                let result = Result { () throws(StorageError) in try ask(question) }
-                state.update { state in
-                    state.open -= 1
-                    if case .failure(let error) = result { state.failure = error }
-                }
-            }
-        }
-        if let failure = state.wait(for: { $0.open == 0 ? .some($0.failure) : nil }) { throw failure }
     }
 
     /// Asks what the marker of a folder carries, and takes note of it.

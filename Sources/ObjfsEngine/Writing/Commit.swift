@@ -205,26 +205,7 @@ struct Commit {
     private func send(
         _ size: Int64, _ sender: PartSender, _ upload: Upload
     ) throws(StorageError) -> [UploadedPart] {
-        let steps = plan(size)
-        let results = Monitor((parts: [UploadedPart](), failure: StorageError?.none, open: steps.count))
-        for step in steps {
-            pool.submit { [self] in
-                let hasFailed = results.withLock { $0.failure != nil }
-                let result = Result { () throws(StorageError) in
-                    guard !hasFailed else { throw StorageError(.cancelled, "another part failed") }
-                    return try part(step, sender, upload)
-                }
-                results.update { state in
-                    state.open -= 1
-                    switch result {
-                    case .success(let part): state.parts.append(part)
-                    case .failure(let error): state.failure = state.failure ?? error
-                    }
-                }
-            }
-        }
-        let (parts, failure) = results.wait { $0.open == 0 ? ($0.parts, $0.failure) : nil }
-        if let failure { throw failure }
+        let parts = try pool.each(plan(size)) { (step) throws(StorageError) in try part(step, sender, upload) }
         return parts.sorted { $0.number < $1.number }
     }
 

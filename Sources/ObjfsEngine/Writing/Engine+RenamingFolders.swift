@@ -40,14 +40,14 @@ extension Engine {
         }
         // What was sent ahead is for objects of the old names.
         for file in bucket.files(below: old.prefix) { file.state.withLock { $0.draft }?.giveUpParts() }
-        let copies = try each(sources) { [self] (source) throws(Errno) in
+        let copies = try movers.each(sources) { [self] (source) throws(Errno) in
             try answering("rename", "\(bucket.store.name)/\(source.key)") { () throws(StorageError) in
                 let target = key(source.key, from: old, to: new)
                 return try bucket.store.copy(source.key, ifVersion: source.etag, to: target, attributes: nil)
             }
         }
         // Each byte is under both names now; from here on the old ones go.
-        _ = try each(Array(zip(sources, copies))) { [self] (object) throws(Errno) in
+        _ = try movers.each(Array(zip(sources, copies))) { [self] (object) throws(Errno) in
             try replace(object.0, by: object.1, in: bucket)
         }
         try answering("rename", old.url("")) { () throws(StorageError) in try removeMarkers(below: old) }
@@ -100,32 +100,6 @@ extension Engine {
             guard let next = page.next else { return keys }
             request.token = next
         }
-    }
-
-    /// Does something with each of many things at a time; the first failure stops what has not begun.
-    private func each<Element: Sendable, Result: Sendable>(
-        _ elements: [Element], _ body: @escaping @Sendable (Element) throws(Errno) -> Result
-    ) throws(Errno) -> [Result] {
-        let state = Monitor((open: elements.count, results: [Int: Result](), failure: Errno?.none))
-        for (index, element) in elements.enumerated() {
-            movers.submit {
-                let hasFailed = state.withLock { $0.failure != nil }
-                let result = Swift.Result { () throws(Errno) in
-                    guard !hasFailed else { throw .interrupted }
-                    return try body(element)
-                }
-                state.update { state in
-                    state.open -= 1
-                    switch result {
-                    case .success(let result): state.results[index] = result
-                    case .failure(let error): state.failure = state.failure ?? error
-                    }
-                }
-            }
-        }
-        let (results, failure) = state.wait { $0.open == 0 ? ($0.results, $0.failure) : nil }
-        if let failure { throw failure }
-        return elements.indices.compactMap { results[$0] }
     }
 
     /// Lets the inodes of folders below a renamed one stand for where they are now.
