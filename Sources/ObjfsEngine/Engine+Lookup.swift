@@ -11,7 +11,16 @@ extension Engine {
         guard FileName.isPossible(name) else { throw .noSuchFileOrDirectory }
         switch try node(parent) {
         case .account: return try lookupBucket(name)
-        case .folder(let folder): return try lookup(name, in: folder)
+        case .folder(let folder):
+            do throws(Errno) {
+                return try lookup(name, in: folder)
+            } catch {
+                // It may have been renamed meanwhile.
+                guard error == .noSuchFileOrDirectory, case .folder(let now) = try node(parent),
+                    !sameBytes(now.prefix, folder.prefix)
+                else { throw error }
+                return try lookup(name, in: now)
+            }
         case .chunkFolder(let folder): return try lookupChunk(name, in: folder)
         case .object, .file, .chunk: throw .notDirectory
         }
@@ -27,43 +36,69 @@ extension Engine {
     }
 
     private func lookup(_ name: String, in folder: Folder) throws(Errno) -> Entry {
-        let chunks = ChunkFolderName(name)
-        let plain = PlainFileName(name)
+        let (chunks, plain) = (ChunkFolderName(name), PlainFileName(name))
+        let stem = chunks?.file ?? plain?.file
         let key = ObjectKey(folder.prefix + name)
-        let file = folder.bucket.file(key)
-        file?.waitForVersion()
-        // What is being written is what it is, whatever the store has.
-        if let file, file.stands(for: nil) { return try entry(.file(file), expires: .now + options.metadataTTL) }
-        let finding = try answering("lookup", folder.url(name)) { () throws(StorageError) in
-            try folder.bucket.listings.find(name, in: folder.prefix, stem: chunks?.file ?? plain?.file)
-        }
-        switch finding.found {
-        case .object(let info):
-            if let file, file.stands(for: info), try isUpToDate(file, info) {
-                return try entry(.file(file), expires: finding.expires)
+        let entry = try folder.bucket.names.whileUsing(key) { () throws(Errno) -> Entry? in
+            // What is changed while the store is asked is asked for again; who goes on to change it must wait at last.
+            for _ in 0..<8 {
+                switch try answer(name, key, in: folder, stem: stem) {
+                case .entry(let entry): return entry
+                case .nothing: return nil
+                case .changed: continue
+                }
             }
-            if let file { folder.bucket.drop(file) }
-            let object = try answering("lookup", folder.url(name)) { () throws(StorageError) in
-                try described(ObjectVersion(bucket: folder.bucket, info: info), alone: finding.isAlone)
-            }
-            return try entry(.object(object), expires: finding.expires)
-        case .folder:
-            let found = Folder(bucket: folder.bucket, prefix: key.string + "/")
-            try answering("lookup", folder.url(name)) { () throws(StorageError) in
-                try describe(found, alone: finding.isAlone)
-            }
-            return try entry(.folder(found), expires: finding.expires)
-        case .file(let file): return try entry(.file(file), expires: finding.expires)
-        case nil: break
+            throw .staleNFSFileHandle
         }
-        if let file { folder.bucket.drop(file) }
-        if folder.bucket.hasFolder(key.string + "/") {
-            return try entry(
-                .folder(Folder(bucket: folder.bucket, prefix: key.string + "/")), expires: finding.expires)
-        }
+        if let entry { return entry }
         if let chunks { return try lookup(chunks, called: name, in: folder) }
         if let plain { return try lookup(plain, in: folder) }
         throw .noSuchFileOrDirectory
+    }
+
+    /// What a name was found to be.
+    private enum Answer {
+        case entry(Entry)
+        case nothing
+        /// It was changed here after the store was asked.
+        case changed
+    }
+
+    private func answer(
+        _ name: String, _ key: ObjectKey, in folder: Folder, stem: String?
+    ) throws(Errno) -> Answer {
+        let bucket = folder.bucket
+        let file = bucket.file(key)
+        file?.waitForVersion()
+        // What is being written is what it is, whatever the store has.
+        if let file, file.stands(for: nil) {
+            return .entry(try entry(.file(file), expires: .now + options.metadataTTL))
+        }
+        let finding = try answering("lookup", folder.url(name)) { () throws(StorageError) in
+            try bucket.listings.find(name, in: folder.prefix, stem: stem)
+        }
+        if case .object(let info) = finding.found, let file, file.stands(for: info), try isUpToDate(file, info) {
+            return .entry(try entry(.file(file), expires: finding.expires))
+        }
+        guard !bucket.listings.isChanged(key.string, in: folder.prefix, since: finding.asked) else { return .changed }
+        if let file { bucket.drop(file, from: key) }
+        switch finding.found {
+        case .object(let info):
+            let object = try answering("lookup", folder.url(name)) { () throws(StorageError) in
+                try described(ObjectVersion(bucket: bucket, info: info), alone: finding.isAlone)
+            }
+            return .entry(try entry(.object(object), expires: finding.expires))
+        case .folder:
+            let found = Folder(bucket: bucket, prefix: key.string + "/")
+            try answering("lookup", folder.url(name)) { () throws(StorageError) in
+                try describe(found, alone: finding.isAlone)
+            }
+            return .entry(try entry(.folder(found), expires: finding.expires))
+        case .file(let file): return .entry(try entry(.file(file), expires: finding.expires))
+        case nil: break
+        }
+        guard bucket.hasFolder(key.string + "/") else { return .nothing }
+        return .entry(try entry(.folder(Folder(bucket: bucket, prefix: key.string + "/")), expires: finding.expires))
     }
 
     /// Brings what is known of a file that was changed here up to date; `false` if it is another kind of file by now.

@@ -56,9 +56,14 @@ extension Engine {
         let wantsWriting = !flags.isDisjoint(with: [.writing, .appending, .truncating])
         switch try node(inode) {
         case .account, .folder, .chunkFolder: throw .isDirectory
-        case .object, .file:
-            if wantsWriting { return try openForWriting(inode, flags) }
-            return try openWhole(inode, flags)
+        case .object(let object):
+            return try object.bucket.names.whileUsing(object.key) { () throws(Errno) in
+                try wantsWriting ? openForWriting(inode, flags) : openWhole(inode, flags)
+            }
+        case .file(let file):
+            return try file.bucket.names.whileUsing(file.key) { () throws(Errno) in
+                try wantsWriting ? openForWriting(inode, flags) : openWhole(inode, flags)
+            }
         case .chunk(let folder, let number):
             guard !wantsWriting else { throw .readOnlyFileSystem }
             guard !folder.object.isRetired else { throw .staleNFSFileHandle }

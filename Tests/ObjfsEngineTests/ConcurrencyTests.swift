@@ -328,7 +328,13 @@ private struct OneFolder: Run {
                     }
                     try engine.flush(handle, by: WritableStore.caller)
                     engine.release(handle)
-                    shared.withLock { $0.contents[file] = written }
+                    switch Int.random(in: 0..<4, using: &random) {
+                    case 0: try engine.unlink(file, in: folder)
+                    case 1:
+                        try engine.rename(file, in: folder, to: file + "-renamed", in: folder, flags: 0)
+                        shared.withLock { $0.contents[file + "-renamed"] = written }
+                    default: shared.withLock { $0.contents[file] = written }
+                    }
                 }
             }
         }

@@ -45,22 +45,77 @@ import VFS
         #expect(try files.remains() == [])
     }
 
-    @Test func `W1, W8: a file that is made below a folder while that is renamed is under its new name`() throws {
-        let files = try WritableStore(["dir/a": "old"])
+    @Test func `W1, W8: names that are changed below a folder while that is renamed are changed in it`() throws {
+        let files = try WritableStore([
+            "dir/a": "a", "dir/file": "old", "dir/saved": "new", "dir/live": "live", "dir/sub/x": "x",
+        ])
+        let engine = files.engine
         let folder = try files.mount.lookup("dir").inode
+        let sub = try files.mount.lookup("dir/sub").inode
+        let live = try files.open("dir/live", [.reading, .writing])
+        try files.write(live, "LIVE")
         let gate = files.mount.counter.hold(.copy)
         let rename = files.renameBeside("dir", "new")
         #expect(gate.waitForArrivals())
-        let handle = try files.engine.create(
-            "made", in: folder, mode: 0o644, [.writing], by: WritableStore.caller
-        ).file.handle
-        try files.write(handle, "content")
+        let changes = [
+            Beside { Errno.thrown { () throws(Errno) in try engine.unlink("a", in: folder) } },
+            Beside { Errno.thrown { () throws(Errno) in try engine.unlink("live", in: folder) } },
+            Beside {
+                Errno.thrown { () throws(Errno) in
+                    try engine.rename("saved", in: folder, to: "file", in: folder, flags: 0)
+                }
+            },
+            Beside {
+                Errno.thrown { () throws(Errno) in
+                    _ = try engine.makeSymbolicLink("link", in: folder, to: "file", by: WritableStore.caller)
+                }
+            },
+            Beside {
+                Errno.thrown { () throws(Errno) in
+                    _ = try engine.makeDirectory("empty", in: sub, mode: 0o755, by: WritableStore.caller)
+                }
+            },
+            Beside {
+                Errno.thrown { () throws(Errno) in
+                    let made = try engine.create("made", in: sub, mode: 0o644, [.writing], by: WritableStore.caller)
+                    try engine.write(made.file.handle, at: 0, ByteSlice("made".utf8))
+                    try engine.flush(made.file.handle, by: WritableStore.caller)
+                    engine.release(made.file.handle)
+                }
+            },
+        ]
+        _ = changes[0].isOver(within: .milliseconds(50))
         gate.open()
         #expect(rename.value == .some(nil))
-        try files.close(handle)
-        #expect(files.stored("new/made") == "content" && files.stored("dir/made") == nil)
-        #expect(try files.mount.names("new") == ["a", "made"])
+        for change in changes { #expect(change.value == .some(nil)) }
         #expect(try files.mount.names("") == ["new"])
+        #expect(try files.mount.names("new") == ["file", "link", "sub"])
+        #expect(try files.mount.names("new/sub") == ["empty", "made", "x"])
+        #expect(files.stored("new/file") == "new" && files.stored("new/sub/made") == "made")
+        try files.close(live)
+        #expect(try files.remains() == [])
+    }
+
+    @Test func `W8: a folder of which something can't be copied is left as it was, and can be renamed then`() throws {
+        let files = try WritableStore(["dir/a": "a", "dir/b": "b", "dir/c": "c"])
+        let count = Atomic(0)
+        files.mount.counter.before(.copy) {
+            count.add(1, ordering: .relaxed).newValue == 2 ? StorageError(.unavailable, "gone") : nil
+        }
+        #expect(throws: Errno.ioError) { try files.rename("dir", "new") }
+        #expect(try files.mount.memory.list(ListingRequest()).objects.map(\.key.string) == ["dir/a", "dir/b", "dir/c"])
+        try files.rename("dir", "new")
+        #expect(try files.mount.memory.list(ListingRequest()).objects.map(\.key.string) == ["new/a", "new/b", "new/c"])
+    }
+
+    @Test func `W8: a folder that is renamed keeps its number, and so do those below it`() throws {
+        let files = try WritableStore(["dir/sub/a": "a"])
+        let numbers = (try files.mount.lookup("dir").inode, try files.mount.lookup("dir/sub").inode)
+        for (old, new) in [("dir", "new"), ("new", "third"), ("third", "dir")] {
+            try files.rename(old, new)
+            #expect(try files.mount.lookup(new).inode == numbers.0)
+            #expect(try files.mount.lookup(new + "/sub").inode == numbers.1)
+        }
     }
 
     @Test func `M4, W8: who reads below a folder reads on while that is renamed`() throws {
@@ -163,6 +218,117 @@ import VFS
         #expect(try files.remains() == [])
     }
 
+    // MARK: One file
+
+    @Test func `W1, W8: what is opened under its old name while it is renamed is not lost`() throws {
+        for isLive in [false, true] {
+            let files = try WritableStore(["x": "old"])
+            if isLive { try files.put("x", "old") }
+            let gate = files.mount.counter.hold(.delete)
+            let rename = files.renameBeside("x", "y")
+            #expect(gate.waitForArrivals())
+            let written = Beside { [files = Unchecked(files)] in
+                Errno.thrown { () throws(Errno) in
+                    let handle = try files.value.open("x", [.writing])
+                    try files.value.write(handle, "more", at: 3)
+                    try files.value.close(handle)
+                }
+            }
+            _ = written.isOver(within: .milliseconds(50))
+            gate.open()
+            #expect(rename.value == .some(nil))
+            let failure = try #require(written.value)
+            #expect(files.stored("y") == "old")
+            // Opened after it was renamed, it is a new file.
+            #expect(failure == nil && files.stored("x") == "\0\0\0more")
+        }
+    }
+
+    @Test func `W9: what is opened while it is removed is not there any more`() throws {
+        let files = try WritableStore(["x": "old"])
+        let inode = try files.mount.lookup("x").inode
+        let gate = files.mount.counter.hold(.delete)
+        let unlink = Beside { [engine = files.engine] in
+            Errno.thrown { () throws(Errno) in try engine.unlink("x", in: VFS.Inode.root) }
+        }
+        #expect(gate.waitForArrivals())
+        let opened = Beside { [engine = files.engine] in
+            Errno.thrown { () throws(Errno) in _ = try engine.open(inode, [.reading, .writing]) }
+        }
+        _ = opened.isOver(within: .milliseconds(50))
+        gate.open()
+        #expect(unlink.value == .some(nil))
+        // The kernel looks the name up again.
+        #expect(opened.value == .some(.staleNFSFileHandle))
+        #expect(throws: Errno.noSuchFileOrDirectory) { try files.mount.lookup("x") }
+        #expect(try files.remains() == [])
+    }
+
+    @Test func `W1: what was copied from a file is stored before that goes, moves or changes`() throws {
+        for change in 0..<5 {
+            let files = try WritableStore(["dir/a": text, "other": "other"])
+            let source = try files.open("dir/a", [.reading])
+            let target = try files.open("b", [.writing])
+            #expect(try files.engine.copyRange(source, at: 0, to: target, at: 0, count: 1000) == 500)
+            files.engine.release(source)
+            switch change {
+            case 0: try files.unlink("dir/a")
+            case 1: try files.rename("dir/a", "c")
+            case 2: try files.rename("other", "dir/a")
+            case 3: try files.rename("dir", "new")
+            default: try files.put("dir/a", "changed")
+            }
+            try files.close(target)
+            #expect(files.stored("b") == text, "change \(change)")
+            #expect(try files.remains() == [])
+        }
+    }
+
+    @Test func `W7: what was sent and not kept for a full disk survives that the file is renamed`() throws {
+        for isBelow in [false, true] {
+            let files = try WritableStore(isBelow ? ["dir/x": "x"] : [:], reserve: .max)
+            let large = String(repeating: "0123456789", count: 200)
+            let (old, new) = isBelow ? ("dir/large", "new/large") : ("large", "new")
+            let handle = try files.open(old, [.writing, .truncating])
+            for start in stride(from: 0, to: 2000, by: 10) {
+                try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
+            }
+            try files.rename(isBelow ? "dir" : old, isBelow ? "new" : new)
+            try files.close(handle)
+            #expect(files.stored(new) == large && files.stored(old) == nil)
+            #expect(try files.remains() == [])
+        }
+    }
+
+    @Test func `W1: a file that could not be stored is renamed with who reads it`() throws {
+        let files = try WritableStore(["x": text])
+        let reader = try files.open("x", [.reading])
+        let writer = try files.open("x", [.writing])
+        try files.write(writer, "mine")
+        files.mount.counter.before(.beginUpload) { StorageError(.unavailable, "gone") }
+        #expect(throws: Errno.ioError) { try files.close(writer) }
+        files.mount.counter.before(.beginUpload) { nil }
+        try files.rename("x", "y")
+        #expect(try read(files, reader, at: 200) == text.dropFirst(200))
+    }
+
+    @Test func `W1: a new file that was stored without an answer is removed, and moved, with its name`() throws {
+        for isRenamed in [false, true] {
+            let files = try WritableStore()
+            let handle = try files.open("x", [.writing])
+            try files.write(handle, "content")
+            files.mount.counter.before(.write) { [memory = files.mount.memory] in
+                _ = try? memory.write("x", "content".utf8)
+                return StorageError(.unavailable, "no answer")
+            }
+            #expect(throws: Errno.ioError) { try files.engine.synchronize(handle, dataOnly: false) }
+            files.mount.counter.before(.write) { nil }
+            if isRenamed { try files.rename("x", "y") } else { try files.unlink("x") }
+            try files.close(handle)
+            #expect(files.stored("x") == nil && files.stored("y") == (isRenamed ? "content" : nil))
+        }
+    }
+
     // MARK: What fails
 
     @Test func `W8: a new file whose renaming fails keeps its name, and the other its content`() throws {
@@ -238,6 +404,26 @@ import VFS
         #expect(sizes.contains { $0.0 == "d" && $0.1 == 1 })
     }
 
+    @Test func `M6: who looks a file up while it is written and stored sees what was stored`() throws {
+        var objects = ["x": "old"]
+        // So many names go on from this one that the store is asked twice.
+        for number in 0..<120 { objects["x!\(1000 + number)"] = "other" }
+        let files = try impatient(objects)
+        let inode = try files.mount.lookup("x").inode
+        let lists = Atomic(0)
+        files.mount.counter.before(.list) { [engine = files.engine] in
+            guard lists.add(1, ordering: .relaxed).newValue == 2 else { return nil }
+            guard let handle = try? engine.open(inode, [.writing]).handle else { return nil }
+            try? engine.write(handle, at: 3, ByteSlice("more".utf8))
+            try? engine.flush(handle, by: WritableStore.caller)
+            engine.release(handle)
+            return nil
+        }
+        #expect(try files.mount.lookup("x").size == 7)
+        #expect(files.stored("x") == "oldmore")
+        #expect(try files.mount.lookup("x").inode == inode)
+    }
+
     @Test func `W1: a file that is forgotten while it is looked up has its name`() throws {
         let files = try impatient([:])
         try files.put("file", "content")
@@ -255,4 +441,11 @@ import VFS
         #expect(files.stored("file") == nil)
         #expect(try files.remains() == [])
     }
+}
+
+/// Something of which a test knows that one thread at a time uses it.
+private struct Unchecked<Value>: @unchecked Sendable {
+    let value: Value
+
+    init(_ value: Value) { self.value = value }
 }

@@ -14,8 +14,11 @@ final class Bucket: Sendable {
     private let changes = Mutex(Changes())
     private let lacksPartCopies = Atomic(false)
     private let permission = Mutex(Permission())
-    /// The folders that are being renamed, by their prefixes.
-    private let moving = Monitor<[String]>([])
+    private let copies = Mutex<[LiveFile]>([])
+    /// Kept by who looks names up, opens or changes what they stand for.
+    let names = NameGate()
+    /// Kept by who changes names in folders, and by who renames the folders.
+    let folders = NameGate()
 
     /// Where the store was seen to take objects, and where not.
     private struct Permission {
@@ -138,8 +141,10 @@ final class Bucket: Sendable {
     }
 
     /// Forgets that a file was changed here.
-    func drop(_ file: LiveFile) {
-        let key = file.key
+    func drop(_ file: LiveFile) { drop(file, from: file.key) }
+
+    /// Forgets that a file has a key, if it has it still.
+    func drop(_ file: LiveFile, from key: ObjectKey) {
         changes.withLock { changes in
             if changes[file: key] === file { changes[file: key] = nil }
         }
@@ -168,6 +173,19 @@ final class Bucket: Sendable {
         }
     }
 
+    /// Notes that the content of a file is that of another object so far.
+    func noteCopy(_ file: LiveFile) {
+        copies.withLock { copies in
+            if copies.count >= 64 { copies.removeAll { !$0.isCopy(of: .below("")) } }
+            copies.append(file)
+        }
+    }
+
+    /// The files whose content is that of some objects so far, which are others.
+    func copies(of names: NameGate.Names) -> [LiveFile] {
+        copies.withLock { $0.isEmpty ? [] : $0.filter { $0.isCopy(of: names) } }
+    }
+
     /// All files that were changed here whose keys begin so.
     func files(below prefix: String) -> [LiveFile] {
         changes.withLock { changes in
@@ -178,22 +196,11 @@ final class Bucket: Sendable {
     /// Takes the turn of a file, at a time when no folder that it is in is being renamed.
     func takeTurn(of file: LiveFile) {
         while true {
-            moving.wait { prefixes in file.isBelow(prefixes) ? nil : () }
+            folders.waitWhileChanging(file.key)
             file.takeTurn()
-            guard moving.withLock({ file.isBelow($0) }) else { return }
+            guard folders.isChanging(file.key) else { return }
             file.endTurn()
         }
-    }
-
-    /// Does something while nobody begins to store a file below a folder.
-    func whileMoving<Failure: Error>(_ prefix: String, _ body: () throws(Failure) -> Void) throws(Failure) {
-        moving.update { $0.append(prefix) }
-        defer {
-            moving.update { prefixes in
-                if let index = prefixes.firstIndex(where: { sameBytes($0, prefix) }) { prefixes.remove(at: index) }
-            }
-        }
-        try body()
     }
 
     // MARK: Folders
@@ -244,12 +251,5 @@ final class Bucket: Sendable {
             }
             return names.sorted { comesBefore($0.name, $1.name) }
         }
-    }
-}
-
-extension LiveFile {
-    /// Whether its key begins with one of some prefixes.
-    fileprivate func isBelow(_ prefixes: [String]) -> Bool {
-        !prefixes.isEmpty && prefixes.contains { key.string.beginsWithBytes(of: $0) }
     }
 }

@@ -9,12 +9,23 @@ final class InodeTable: Sendable {
         var references: UInt64
     }
 
-    private let rows: Mutex<[UInt64: Row]>
+    fileprivate struct Rows {
+        var rows: [UInt64: Row]
+        /// The numbers of things that had other fingerprints when they were given them, by those of now.
+        var moved: [UInt64: UInt64] = [:]
+
+        subscript(number: UInt64) -> Row? {
+            get { rows[number] }
+            set { rows[number] = newValue }
+        }
+    }
+
+    private let rows: Mutex<Rows>
     /// Numbers for what has none of its own: no fingerprint is as likely as another to be among them.
     private let fresh = Atomic<UInt64>(1 << 63)
 
     init(root: Node) {
-        rows = Mutex([Inode.root.rawValue: Row(node: root, references: 1)])
+        rows = Mutex(Rows(rows: [Inode.root.rawValue: Row(node: root, references: 1)]))
     }
 
     /// Counts one more reference to a thing.
@@ -47,13 +58,19 @@ final class InodeTable: Sendable {
 
     /// Lets a number stand for something else.
     func replace(_ inode: Inode, by node: Node) {
-        rows.withLock { $0[inode.rawValue]?.node = node }
+        rows.withLock { rows in
+            guard let old = rows[inode.rawValue]?.node else { return }
+            rows[inode.rawValue]?.node = node
+            // A folder that was renamed keeps its number.
+            rows.moved[old.fingerprint] = nil
+            if node.fingerprint != inode.rawValue { rows.moved[node.fingerprint] = inode.rawValue }
+        }
     }
 
     /// All that stands for something that `isWanted`.
     func all(where isWanted: (Node) -> Bool) -> [(inode: Inode, node: Node)] {
         rows.withLock { rows in
-            rows.compactMap { isWanted($0.value.node) ? (Inode(rawValue: $0.key), $0.value.node) : nil }
+            rows.rows.compactMap { isWanted($0.value.node) ? (Inode(rawValue: $0.key), $0.value.node) : nil }
         }
     }
 
@@ -66,8 +83,13 @@ final class InodeTable: Sendable {
         return rows.withLock { rows in
             guard var row = rows[inode.rawValue] else { return nil }
             row.references -= min(references, row.references)
-            rows[inode.rawValue] = row.references == 0 ? nil : row
-            return row.references == 0 ? row.node : nil
+            guard row.references == 0 else {
+                rows[inode.rawValue] = row
+                return nil
+            }
+            rows[inode.rawValue] = nil
+            if rows.moved[row.node.fingerprint] == inode.rawValue { rows.moved[row.node.fingerprint] = nil }
+            return row.node
         }
     }
 
@@ -77,14 +99,15 @@ final class InodeTable: Sendable {
     }
 
     /// How many numbers stand for something.
-    var count: Int { rows.withLock { $0.count } }
+    var count: Int { rows.withLock { $0.rows.count } }
 }
 
-extension [UInt64: InodeTable.Row] {
+extension InodeTable.Rows {
     /// The number of a node: its fingerprint, or the next that is free where another thing has that already.
     fileprivate func number(for node: Node) -> UInt64 {
         if let root = self[Inode.root.rawValue], root.node.isSame(as: node) { return Inode.root.rawValue }
         var number = node.fingerprint
+        if let own = moved[number], self[own]?.node.isSame(as: node) ?? false { return own }
         while true {
             if number <= Inode.root.rawValue { number = Inode.root.rawValue + 1 }
             guard let row = self[number], !row.node.isSame(as: node) else { return number }

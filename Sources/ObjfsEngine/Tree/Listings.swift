@@ -12,6 +12,8 @@ enum Found: Sendable {
 /// What a name is, and until when that may be believed; `nil` where there is nothing.
 struct Finding: Sendable {
     let found: Found?
+    /// When the store was asked.
+    let asked: ContinuousClock.Instant
     let expires: ContinuousClock.Instant
     /// Whether the store was asked for this name alone.
     var isAlone = false
@@ -161,7 +163,7 @@ extension Listings {
             }
             let isFolder = !page.objects.isEmpty || !page.prefixes.isEmpty
             let object = first.page.objects.find(key).map(Found.object)
-            return Finding(found: isFolder ? .folder : object, expires: min(asked, first.asked) + ttl)
+            return finding(isFolder ? .folder : object, min(asked, first.asked))
         }
         return try ask(key, in: folder, stem: nil)
     }
@@ -170,7 +172,7 @@ extension Listings {
     private func askWithoutListing(_ key: String, after error: StorageError) throws(StorageError) -> Finding {
         let asked = ContinuousClock.now
         do throws(StorageError) {
-            return Finding(found: .object(try store.info(ObjectKey(key))), expires: asked + ttl)
+            return finding(.object(try store.info(ObjectKey(key))), asked)
         } catch let second {
             throw second.code == .notFound ? error : second
         }
@@ -182,12 +184,16 @@ extension Listings {
             return nil
         }
         let expires = known.asked + (known.found == nil ? absence : ttl)
-        return expires > .now ? Finding(found: known.found, expires: expires) : nil
+        return expires > .now ? Finding(found: known.found, asked: known.asked, expires: expires) : nil
     }
 
     /// What the store's answer tells of a key; `nil` if that is not enough.
     private func answer(_ key: String, _ extent: Extent) -> Finding? {
-        KnownNames(extent).answer(ObjectKey(key)).map { Finding(found: $0.found, expires: $0.asked + ttl) }
+        KnownNames(extent).answer(ObjectKey(key)).map { finding($0.found, $0.asked) }
+    }
+
+    private func finding(_ found: Found?, _ asked: ContinuousClock.Instant) -> Finding {
+        Finding(found: found, asked: asked, expires: asked + ttl)
     }
 }
 

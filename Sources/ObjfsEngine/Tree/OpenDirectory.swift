@@ -13,7 +13,7 @@ final class OpenDirectory: Sendable {
     private struct State {
         var names: [ListedName] = []
         /// Objects of which it isn't known yet whether a folder of the same name comes.
-        var held: [ObjectInfo] = []
+        var held: [(object: ObjectInfo, asked: ContinuousClock.Instant)] = []
         var last: Extent?
         /// What the store's listing lacked before it was asked; by the time that it answers, it may be stored.
         var unlisted: [(name: String, file: LiveFile?)]?
@@ -47,15 +47,15 @@ final class OpenDirectory: Sendable {
     var hidden: [String] { state.withLock { $0.hidden } }
 
     private func absorb(_ extent: Extent, into state: inout State) {
-        let objects = state.held + extent.page.objects
+        let objects = state.held + extent.page.objects.map { ($0, extent.asked) }
         state.held = []
-        for object in objects {
+        for (object, asked) in objects {
             let folderKey = object.key.string + "/"
             if extent.page.prefixes.has(folderKey) || sameBytes(object.key.string, folder.prefix) { continue }
             if extent.page.next == nil || extent.covers(folderKey) {
-                add(object.key.string, .object(object), extent.asked, &state)
+                add(object.key.string, .object(object), asked, &state)
             } else {
-                state.held.append(object)
+                state.held.append((object, asked))
             }
         }
         for prefix in extent.page.prefixes {

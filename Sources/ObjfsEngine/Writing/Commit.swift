@@ -39,15 +39,15 @@ struct Commit {
             draft.state.update { state in
                 state.stored = generation
                 state.streamed = StreamedParts()
-                guard info == nil else { return }
-                state.unlearned = size
-                try? draft.file.noteStored()
-                noteSince(state, size)
+                if let info {
+                    build(&state, on: info)
+                } else {
+                    state.unlearned = size
+                    try? draft.file.noteStored()
+                    noteSince(state, size)
+                }
             }
-            if let info {
-                build(on: info)
-                try? draft.file.noteNoUpload()
-            }
+            if info != nil { try? draft.file.noteNoUpload() }
             return info
         } catch {
             draft.state.withLock { $0.since = nil }
@@ -62,7 +62,7 @@ struct Commit {
         do throws(StorageError) {
             let info = try store.info(key)
             guard info.size == draft.state.withLock({ $0.unlearned }) else { throw .changed() }
-            build(on: info)
+            draft.state.update { build(&$0, on: info) }
             return info
         } catch {
             // The log does not tell of that: with what is in the journal the object may yet be made again.
@@ -85,11 +85,9 @@ struct Commit {
     }
 
     /// Makes a version that was written the draft's base.
-    private func build(on info: ObjectInfo) {
-        draft.state.update { state in
-            state.build(on: ObjectVersion(bucket: draft.bucket, info: info))
-            draft.noteBase(state)
-        }
+    private func build(_ state: inout Draft.State, on info: ObjectInfo) {
+        state.build(on: ObjectVersion(bucket: draft.bucket, info: info))
+        draft.noteBase(state)
     }
 
     /// Notes again what was written since the commit began: it is no part of the version that was noted last.

@@ -246,9 +246,11 @@ final class Draft: Sendable {
         var slices: [ByteSlice] = []
         for piece in pieces(range) {
             switch piece {
-            case .staged(let range):
-                let buffer = Buffer(count: range.count)
-                try file.read(range.lowerBound, into: buffer.memory)
+            case .staged(let staged):
+                let buffer = Buffer(count: staged.count)
+                try file.read(staged.lowerBound, into: buffer.memory)
+                // What was cut off or given back to the disk meanwhile was read as zeros.
+                guard state.withLock({ $0.staged.contains(staged) }) else { return try read(range, readBase: readBase) }
                 slices.append(ByteSlice(buffer))
             case .base(let object, let range): slices += try readBase(object, range)
             case .zeros(let range): slices.append(ByteSlice(repeatElement(0, count: range.count)))

@@ -10,6 +10,7 @@ extension Engine {
     /// - Throws: Why it is not there; what was written stays in the journal, and may be tried again.
     func commit(_ file: LiveFile, _ operation: String) throws(Errno) {
         guard file.isDirty || file.isUnlearned else { return }
+        try storeCopies(of: .one(file.key), in: file.bucket, operation)
         try reporting(file) { () throws(Errno) in
             file.bucket.takeTurn(of: file)
             defer { file.endTurn() }
@@ -22,6 +23,7 @@ extension Engine {
     /// - Throws: As ``commit(_:_:)`` does.
     func store(_ file: LiveFile, _ operation: String, by caller: Caller? = nil) throws(Errno) {
         guard file.isDirty else { return }
+        try storeCopies(of: .one(file.key), in: file.bucket, operation)
         try reporting(file, by: caller) { () throws(Errno) in
             file.bucket.takeTurn(of: file)
             do throws(Errno) {
@@ -38,6 +40,11 @@ extension Engine {
                 throw error
             }
         }
+    }
+
+    /// Stores the files whose content is that of some objects so far, before those are replaced or go.
+    func storeCopies(of names: NameGate.Names, in bucket: Bucket, _ operation: String) throws(Errno) {
+        for file in bucket.copies(of: names) { try commit(file, operation) }
     }
 
     /// Tells `objfs exec` what was stored, and what was not.
@@ -80,6 +87,7 @@ extension Engine {
         } catch {
             file.state.withLock { state in
                 _ = try? state.draft?.file.note(failure: error.message)
+                if error.code == .unavailable || error.code == .timedOut { state.mayHaveVersion = true }
             }
             complaints.tell(operation, file.url, error)
             if error.code == .accessDenied { file.bucket.noteRefused(file.key) }
@@ -142,7 +150,10 @@ extension Engine {
         let (key, info, attributes) = file.state.withLock { ($0.key, $0.info, file.attributesToStore($0)) }
         guard let info else { return }
         let copy = try file.bucket.store.copy(key, ifVersion: info.etag, to: key, attributes: attributes)
-        note(copy, attributes, of: file) { _ in }
+        note(copy, attributes, of: file) { state in
+            guard let old = state.info else { return }
+            state.draft?.rebase(from: old, to: ObjectVersion(bucket: file.bucket, info: copy))
+        }
     }
 
     /// Takes note of the version that the store has now.
@@ -159,9 +170,6 @@ extension Engine {
                 state.metadata = metadata
                 state.isMetadataDirty = false
             }
-            if let old = state.info, old.etag != info.etag {
-                state.draft?.rebase(from: old, to: ObjectVersion(bucket: file.bucket, info: info))
-            }
             state.info = info
             state.listed = nil
             state.condition = .unchanged(info.etag)
@@ -176,7 +184,7 @@ extension Engine {
     ///
     /// Parts that were sent are of no use any more; where the store may be out of reach, the next mount ends the upload.
     func giveUp(_ file: LiveFile, because reason: Errno) {
-        guard let draft = file.takeDraft(ifAtMost: 0) else { return }
+        guard let draft = file.inTurn({ file.takeDraft(ifAtMost: 0) }) else { return }
         let isWhole = draft.state.withLock { $0.gone.isEmpty }
         if reason != .ioError, reason != .timedOut { draft.giveUpParts() }
         try? draft.file.noteKept()
@@ -184,25 +192,25 @@ extension Engine {
             isWhole
                 ? "\(file.url): what was written is kept: objfs recover lists it (\(draft.file.path))"
                 : "\(file.url): the disk had no room to keep what was sent, and that is lost (\(draft.file.path))")
-        file.state.update { state in
-            state.isMetadataDirty = false
-            state.written = nil
-        }
-        file.bucket.drop(file)
+        forgetChanges(of: file)
     }
-}
 
-extension Engine {
-    /// Lets a file be again as the store has it, unless more than the caller may write to it.
+    /// Lets a file be again as the store has it, unless somebody may write to it.
     func forgetDraft(of file: LiveFile) {
-        guard let draft = file.takeDraft(ifAtMost: 1) else { return }
+        guard let draft = file.inTurn({ file.takeDraft(ifAtMost: 0) }) else { return }
         draft.giveUpParts()
         draft.file.discard()
-        file.state.update { state in
+        forgetChanges(of: file)
+    }
+
+    private func forgetChanges(of file: LiveFile) {
+        let isStored = file.state.update { state in
             state.isMetadataDirty = false
             state.written = nil
+            return state.info != nil
         }
-        file.bucket.drop(file)
+        // Who has it open to read goes on to, whatever it is called next.
+        if !isStored { file.bucket.drop(file) }
     }
 }
 

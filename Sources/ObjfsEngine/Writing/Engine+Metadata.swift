@@ -10,7 +10,7 @@ extension Engine {
     ) throws(Errno) -> Attributes {
         _ = try journal()
         if let size = change.size {
-            try resize(inode, to: size, isOpen: handle.flatMap { files[$0] }?.mayWrite ?? false)
+            try resize(inode, to: size)
         }
         var rest = change
         rest.size = nil
@@ -19,22 +19,27 @@ extension Engine {
     }
 
     /// Cuts a file, or makes it longer; who has no open file for it is answered when the store has it.
-    private func resize(_ inode: Inode, to size: Int64, isOpen: Bool) throws(Errno) {
+    private func resize(_ inode: Inode, to size: Int64) throws(Errno) {
         guard size >= 0 else { throw .invalidArgument }
         let file = try liveFile(inode)
         guard try attributes(of: inode).size != size || size == 0 else { return }
         file.state.update { $0.writers += 1 }
-        defer {
-            file.state.update { $0.writers -= 1 }
-            file.settle()
+        let result = Result { () throws(Errno) in
+            try file.changing(journal(), emptied: size == 0) { (draft) throws(Errno) in try draft.truncate(to: size) }
+            file.state.update { state in
+                state.written = .now
+                state.metadata.modified = nil
+                state.metadata.changed = nil
+            }
         }
-        try file.changing(journal(), emptied: size == 0) { (draft) throws(Errno) in try draft.truncate(to: size) }
-        file.state.update { state in
-            state.written = .now
-            state.metadata.modified = nil
-            state.metadata.changed = nil
+        let isLast = file.state.update { state in
+            state.writers -= 1
+            return state.writers == 0
         }
-        guard !isOpen, file.state.withLock({ $0.writers == 1 }) else { return }
+        defer { file.settle() }
+        try result.get()
+        // Who else writes it stores it.
+        guard isLast else { return }
         do throws(Errno) {
             try commit(file, "truncate")
         } catch {

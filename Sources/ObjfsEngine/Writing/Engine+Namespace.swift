@@ -10,20 +10,21 @@ extension Engine {
         _ name: String, in parent: Inode, mode: UInt32, by caller: Caller
     ) throws(Errno) -> Entry {
         _ = try journal()
-        let (above, key) = try place(name, in: parent)
-        // A folder's marker has one byte more.
-        guard key.string.utf8.count < FileName.longestKey else { throw .fileNameTooLong }
-        guard try find(name, in: above, "mkdir", absence: Listings.lookedUp) == nil else { throw .fileExists }
-        let folder = Folder(bucket: above.bucket, prefix: key.string + "/")
-        var metadata = FileMetadata()
-        metadata.setPermissions(mode & 0o7777, type: .directory)
-        metadata.owner = caller.user
-        metadata.group = caller.group
-        metadata.modified = .now
-        folder.bucket.listings.noteMade(folder.prefix)
-        try writeMarker(of: folder, metadata, "mkdir")
-        folder.bucket.keepFolder(folder.prefix)
-        return try entry(.folder(folder), expires: .now + options.metadataTTL)
+        return try changing(name, in: parent) { (above, key) throws(Errno) in
+            // A folder's marker has one byte more.
+            guard key.string.utf8.count < FileName.longestKey else { throw .fileNameTooLong }
+            guard try find(name, in: above, "mkdir", absence: Listings.lookedUp) == nil else { throw .fileExists }
+            let folder = Folder(bucket: above.bucket, prefix: key.string + "/")
+            var metadata = FileMetadata()
+            metadata.setPermissions(mode & 0o7777, type: .directory)
+            metadata.owner = caller.user
+            metadata.group = caller.group
+            metadata.modified = .now
+            folder.bucket.listings.noteMade(folder.prefix)
+            try writeMarker(of: folder, metadata, "mkdir")
+            folder.bucket.keepFolder(folder.prefix)
+            return try entry(.folder(folder), expires: .now + options.metadataTTL)
+        }
     }
 
     package func makeSymbolicLink(
@@ -45,23 +46,24 @@ extension Engine {
     ) throws(Errno) -> Entry {
         _ = try journal()
         guard options.permissions == .persist || type == .regular else { throw .notPermitted }
-        let (folder, key) = try place(name, in: parent)
-        guard try find(name, in: folder, "mknod", absence: Listings.lookedUp) == nil else { throw .fileExists }
-        var metadata = FileMetadata()
-        metadata.setPermissions(permissions, type: type)
-        metadata.owner = caller.user
-        metadata.group = caller.group
-        metadata.modified = .now
-        let plain = ObjectAttributes(contentType: MediaType.of(key.string))
-        let attributes = options.permissions == .persist ? metadata.written(into: plain) : plain
-        let info = try writeNew(key, body, attributes, in: folder.bucket)
-        let object = ObjectVersion(bucket: folder.bucket, info: info).carrying(attributes)
-        folder.bucket.attributes.remember(object.info, isListed: false)
-        let inode = inodes.unused()
-        let file = folder.bucket.file(
-            key, if: { $0.stands(for: info) },
-            orMake: { LiveFile(object, attributes: attributes, inode: inode) })
-        return try entry(.file(file), expires: .now + options.metadataTTL)
+        return try changing(name, in: parent) { (folder, key) throws(Errno) in
+            guard try find(name, in: folder, "mknod", absence: Listings.lookedUp) == nil else { throw .fileExists }
+            var metadata = FileMetadata()
+            metadata.setPermissions(permissions, type: type)
+            metadata.owner = caller.user
+            metadata.group = caller.group
+            metadata.modified = .now
+            let plain = ObjectAttributes(contentType: MediaType.of(key.string))
+            let attributes = options.permissions == .persist ? metadata.written(into: plain) : plain
+            let info = try writeNew(key, body, attributes, in: folder.bucket)
+            let object = ObjectVersion(bucket: folder.bucket, info: info).carrying(attributes)
+            folder.bucket.attributes.remember(object.info, isListed: false)
+            let inode = inodes.unused()
+            let file = folder.bucket.file(
+                key, if: { $0.stands(for: info) },
+                orMake: { LiveFile(object, attributes: attributes, inode: inode) })
+            return try entry(.file(file), expires: .now + options.metadataTTL)
+        }
     }
 
     /// Writes an object that must not be there yet; where the store can't check that, it was looked up just before.
@@ -103,13 +105,18 @@ extension Engine {
 
     package func unlink(_ name: String, in parent: Inode) throws(Errno) {
         _ = try journal()
-        let (folder, key) = try place(name, in: parent)
-        switch try find(name, in: folder, "unlink") {
-        case nil:
-            if ChunkFolderName(name) != nil { throw .readOnlyFileSystem }
-            throw .noSuchFileOrDirectory
-        case .folder: throw .isDirectory
-        case .object, .file: try remove(key, in: folder, "unlink")
+        try changing(name, in: parent) { (folder, key) throws(Errno) in
+            switch try find(name, in: folder, "unlink") {
+            case nil:
+                if ChunkFolderName(name) != nil { throw .readOnlyFileSystem }
+                throw .noSuchFileOrDirectory
+            case .folder: throw .isDirectory
+            case .object(let info):
+                try remove(key, in: folder, "unlink")
+                // Who has looked it up and not opened it yet looks it up anew.
+                folder.bucket.retire(info)
+            case .file: try remove(key, in: folder, "unlink")
+            }
         }
     }
 
@@ -120,11 +127,12 @@ extension Engine {
         defer { bucket.listings.forget(key) }
         // It stays when there is nothing in it any more.
         bucket.keepFolder(folder.prefix)
+        try storeCopies(of: .one(key), in: bucket, operation)
         try inTurn(of: [bucket.file(key)]) { () throws(Errno) in
             try detaching(key, in: bucket, operation) { () throws(Errno) in
                 // Who had it open to read has it as a file that was changed here, by now.
                 let file = bucket.file(key)
-                if !(file?.isUnstored ?? false) {
+                if file?.mayBeStored ?? true {
                     try answering(operation, "\(bucket.store.name)/\(key)") { () throws(StorageError) in
                         try bucket.store.delete(key)
                     }
@@ -200,17 +208,15 @@ extension Engine {
 
     /// The files of a key that somebody has open, but for those that have lost it.
     private func openFiles(of key: ObjectKey, in bucket: Bucket) throws(Errno) -> [LiveFile] {
-        let held = inodes.all { node in
-            switch node {
-            case .object(let object): object.bucket === bucket && object.key == key
-            case .file(let file): file.bucket === bucket && file.key == key && !file.state.withLock { $0.isUnlinked }
-            case .account, .folder, .chunkFolder, .chunk: false
-            }
-        }
         var files: [LiveFile] = []
-        for (inode, _) in held where opens.withLock({ $0[inode] != nil }) {
+        for inode in opens.withLock({ Array($0.keys) }) {
+            switch inodes[inode] {
+            case .object(let object) where object.bucket === bucket && object.key == key: break
+            case .file(let file) where file.bucket === bucket && file.key == key && !file.isUnlinked: break
+            default: continue
+            }
             do throws(Errno) {
-                files.append(try liveFile(inode))
+                files.append(try makeLive(inode))
             } catch {
                 // An old version, or one that may not be read.
                 guard error == .staleNFSFileHandle || error == .permissionDenied else { throw error }
@@ -221,18 +227,19 @@ extension Engine {
 
     package func removeDirectory(_ name: String, in parent: Inode) throws(Errno) {
         _ = try journal()
-        let (above, key) = try place(name, in: parent)
-        switch try find(name, in: above, "rmdir") {
-        case nil:
-            if ChunkFolderName(name) != nil { throw .readOnlyFileSystem }
-            throw .noSuchFileOrDirectory
-        case .object, .file: throw .notDirectory
-        case .folder: break
+        try changing(name, in: parent) { (above, key) throws(Errno) in
+            switch try find(name, in: above, "rmdir") {
+            case nil:
+                if ChunkFolderName(name) != nil { throw .readOnlyFileSystem }
+                throw .noSuchFileOrDirectory
+            case .object, .file: throw .notDirectory
+            case .folder: break
+            }
+            let folder = Folder(bucket: above.bucket, prefix: key.string + "/")
+            guard try isEmpty(folder, "rmdir") else { throw .directoryNotEmpty }
+            above.bucket.keepFolder(above.prefix)
+            try removeMarker(of: folder, "rmdir")
         }
-        let folder = Folder(bucket: above.bucket, prefix: key.string + "/")
-        guard try isEmpty(folder, "rmdir") else { throw .directoryNotEmpty }
-        above.bucket.keepFolder(above.prefix)
-        try removeMarker(of: folder, "rmdir")
     }
 
     /// Whether a folder has nothing in it but its own marker.

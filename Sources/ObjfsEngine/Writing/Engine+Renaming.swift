@@ -13,33 +13,86 @@ extension Engine {
         _ = try journal()
         // Stores can neither exchange two objects nor leave a mark of one.
         guard flags & ~Self.noReplace == 0 else { throw .invalidArgument }
-        let (folder, key) = try place(name, in: parent)
-        let (newFolder, newKey) = try place(newName, in: newParent)
-        // The buckets of an account are as file systems of their own.
-        guard folder.bucket === newFolder.bucket else { throw Errno.improperLink }
-        guard let source = try find(name, in: folder, "rename") else { throw .noSuchFileOrDirectory }
-        let target = try find(newName, in: newFolder, "rename", absence: .zero)
-        guard target == nil || flags & Self.noReplace == 0 else { throw .fileExists }
-        guard key != newKey else { return }
+        while true {
+            let (folder, key) = try place(name, in: parent)
+            let (newFolder, newKey) = try place(newName, in: newParent)
+            // The buckets of an account are as file systems of their own.
+            guard folder.bucket === newFolder.bucket else { throw Errno.improperLink }
+            let renaming = Renaming(
+                name: name, newName: newName, folder: folder, newFolder: newFolder, key: key, newKey: newKey,
+                mayReplace: flags & Self.noReplace == 0)
+            func isRight() throws(Errno) -> Bool {
+                // Their folders may have been renamed meanwhile.
+                let places = (try place(name, in: parent).1, try place(newName, in: newParent).1)
+                return places.0 == key && places.1 == newKey
+            }
+            if try isRenamed(renaming, if: isRight) { return }
+        }
+    }
+
+    /// What is renamed.
+    struct Renaming {
+        let name: String
+        let newName: String
+        let folder: Folder
+        let newFolder: Folder
+        let key: ObjectKey
+        let newKey: ObjectKey
+        /// Whether another file may have the new name.
+        let mayReplace: Bool
+
+        var bucket: Bucket { folder.bucket }
+        var url: String { "\(bucket.store.name)/\(key)" }
+    }
+
+    /// Renames something while nobody else uses its names; says whether they are the right ones.
+    private func isRenamed(_ renaming: Renaming, if isRight: () throws(Errno) -> Bool) throws(Errno) -> Bool {
+        let bucket = renaming.bucket
+        let (key, newKey) = (renaming.key, renaming.newKey)
+        let isDone = try bucket.folders.whileUsing([.one(key), .one(newKey)]) { () throws(Errno) -> Bool? in
+            guard try isRight() else { return false }
+            return try bucket.names.whileChanging([.one(key), .one(newKey)]) { () throws(Errno) -> Bool? in
+                try rename(renaming, asFolder: false) ? true : nil
+            }
+        }
+        if let isDone { return isDone }
+        let (old, new) = (key.string + "/", newKey.string + "/")
+        return try bucket.folders.whileChanging([.one(key), .one(newKey), .below(old), .below(new)]) {
+            () throws(Errno) in
+            guard try isRight() else { return false }
+            return try rename(renaming, asFolder: true)
+        }
+    }
+
+    /// Renames a file, or a folder; says whether it is one.
+    private func rename(_ renaming: Renaming, asFolder: Bool) throws(Errno) -> Bool {
+        let bucket = renaming.bucket
+        guard let source = try find(renaming.name, in: renaming.folder, "rename") else {
+            throw .noSuchFileOrDirectory
+        }
+        let isFolder = if case .folder = source { true } else { false }
+        guard isFolder == asFolder else { return false }
+        let target = try find(renaming.newName, in: renaming.newFolder, "rename", absence: .zero)
+        guard target == nil || renaming.mayReplace else { throw .fileExists }
+        guard renaming.key != renaming.newKey else { return true }
         // They stay when there is nothing in them any more.
-        folder.bucket.keepFolder(folder.prefix)
-        folder.bucket.keepFolder(newFolder.prefix)
+        bucket.keepFolder(renaming.folder.prefix)
+        bucket.keepFolder(renaming.newFolder.prefix)
         // A request that failed may have been carried out.
         defer {
-            folder.bucket.listings.forget(key)
-            folder.bucket.listings.forget(newKey)
+            bucket.listings.forget(renaming.key)
+            bucket.listings.forget(renaming.newKey)
         }
-        if case .folder = source {
-            let old = Folder(bucket: folder.bucket, prefix: key.string + "/")
-            let new = Folder(bucket: folder.bucket, prefix: newKey.string + "/")
+        if isFolder {
+            let old = Folder(bucket: bucket, prefix: renaming.key.string + "/")
+            let new = Folder(bucket: bucket, prefix: renaming.newKey.string + "/")
             try checkFolder(old, new, target)
             try renameFolder(old, to: new)
         } else {
             if case .folder = target { throw .isDirectory }
-            let renaming = Renaming(
-                bucket: folder.bucket, key: key, newKey: newKey, mayReplace: flags & Self.noReplace == 0)
-            try rename(source, renaming, replacing: target != nil)
+            try renameFile(source, renaming, replacing: target != nil)
         }
+        return true
     }
 
     private func checkFolder(_ old: Folder, _ new: Folder, _ target: Found?) throws(Errno) {
@@ -53,18 +106,7 @@ extension Engine {
 
     // MARK: One file
 
-    /// What is renamed.
-    private struct Renaming {
-        let bucket: Bucket
-        let key: ObjectKey
-        let newKey: ObjectKey
-        /// Whether another object may have the new key.
-        let mayReplace: Bool
-
-        var url: String { "\(bucket.store.name)/\(key)" }
-    }
-
-    private func rename(_ source: Found, _ renaming: Renaming, replacing: Bool) throws(Errno) {
+    private func renameFile(_ source: Found, _ renaming: Renaming, replacing: Bool) throws(Errno) {
         let bucket = renaming.bucket
         let file: LiveFile? =
             switch source {
@@ -73,6 +115,7 @@ extension Engine {
             case .folder: nil
             }
         if let file, !file.isUnstored { try commit(file, "rename") }
+        for key in [renaming.key, renaming.newKey] { try storeCopies(of: .one(key), in: bucket, "rename") }
         try inTurn(of: [file, bucket.file(renaming.newKey)]) { () throws(Errno) in
             guard replacing else { return try renameInTurn(source, file, renaming) }
             try detaching(renaming.newKey, in: bucket, "rename") { () throws(Errno) in
@@ -83,7 +126,11 @@ extension Engine {
 
     /// - Parameter file: The file, if it is one that was changed here.
     private func renameInTurn(_ source: Found, _ file: LiveFile?, _ renaming: Renaming) throws(Errno) {
-        if let file, file.isUnstored { return try renameUnstored(file, renaming) }
+        if let file, file.isUnstored {
+            // What is nowhere but in an upload of the old name is stored there first.
+            guard file.hasGone else { return try renameUnstored(file, renaming) }
+            try commitInTurn(file, "rename")
+        }
         var info = file?.state.withLock { $0.info }
         if file == nil, case .object(let found) = source { info = found }
         guard let info else { throw .noSuchFileOrDirectory }
@@ -107,6 +154,12 @@ extension Engine {
         do throws(Errno) {
             try draft?.file.note(key: renaming.newKey)
             try commitInTurn(file, "rename")
+            if file.state.withLock({ $0.mayHaveVersion }) {
+                // It may have been stored before, by a request that was not answered.
+                try answering("rename", renaming.url) { () throws(StorageError) in
+                    try file.bucket.store.delete(renaming.key)
+                }
+            }
         } catch {
             guard file.isUnstored else {
                 replaced.map(losesName)
@@ -139,6 +192,8 @@ extension Engine {
             if let file { moved(file, to: source) }
             throw error
         }
+        // Who has looked it up and not opened it yet looks it up anew.
+        bucket.retire(source)
     }
 
     /// Lets what stands for a version of an object stand for its copy.

@@ -1,5 +1,6 @@
 import Logging
 import Storage
+import Synchronization
 import SystemPackage
 import Threads
 import VFS
@@ -7,19 +8,27 @@ import VFS
 extension Engine {
     /// Renames a folder: all its objects are copied before any is deleted.
     ///
-    /// Meanwhile nothing is stored below it, so that what is copied is what is deleted.
+    /// Whoever calls this sees to it that nobody changes names below it, or begins to store a file there, so that what
+    /// is copied is what is deleted.
     func renameFolder(_ old: Folder, to new: Folder) throws(Errno) {
-        try old.bucket.whileMoving(old.prefix) { () throws(Errno) in
-            // Who has begun to store a file is waited for.
-            try inTurn(of: old.bucket.files(below: old.prefix)) { () throws(Errno) in
-                try moveObjects(from: old, to: new)
-                moveFolders(from: old, to: new)
-                moveUnstored(from: old, to: new)
-            }
+        let bucket = old.bucket
+        // A request that failed may have been carried out.
+        defer { bucket.listings.forgetAll() }
+        for file in bucket.copies(of: .below(old.prefix)) {
+            try file.inTurn { () throws(Errno) in try commitInTurn(file, "rename") }
         }
-        old.bucket.listings.forgetAll()
-        old.bucket.dropFolder(old.prefix)
-        old.bucket.keepFolder(new.prefix)
+        // Who has begun to store a file is waited for.
+        try inTurn(of: bucket.files(below: old.prefix)) { () throws(Errno) in
+            for file in bucket.files(below: old.prefix) where file.hasGone {
+                // What is nowhere but in an upload of the old name is stored there first.
+                try commitInTurn(file, "rename")
+            }
+            try moveObjects(from: old, to: new)
+            moveFolders(from: old, to: new)
+            moveUnstored(from: old, to: new)
+        }
+        bucket.dropFolder(old.prefix)
+        bucket.keepFolder(new.prefix)
     }
 
     /// What a key of a folder is in another.
@@ -40,17 +49,35 @@ extension Engine {
         }
         // What was sent ahead is for objects of the old names.
         for file in bucket.files(below: old.prefix) { file.state.withLock { $0.draft }?.giveUpParts() }
-        let copies = try movers.each(sources) { [self] (source) throws(Errno) in
-            try answering("rename", "\(bucket.store.name)/\(source.key)") { () throws(StorageError) in
-                let target = key(source.key, from: old, to: new)
-                return try bucket.store.copy(source.key, ifVersion: source.etag, to: target, attributes: nil)
-            }
-        }
+        let copies = try copy(sources, from: old, to: new)
         // Each byte is under both names now; from here on the old ones go.
         _ = try movers.each(Array(zip(sources, copies))) { [self] (object) throws(Errno) in
-            try replace(object.0, by: object.1, in: bucket)
+            try bucket.names.whileChanging([.one(object.0.key)]) { () throws(Errno) in
+                try replace(object.0, by: object.1, in: bucket)
+            }
         }
         try answering("rename", old.url("")) { () throws(StorageError) in try removeMarkers(below: old) }
+    }
+
+    /// Copies objects of a folder, all of them or none.
+    private func copy(_ sources: [ObjectInfo], from old: Folder, to new: Folder) throws(Errno) -> [ObjectInfo] {
+        let store = old.bucket.store
+        let begun = Mutex<[ObjectKey]>([])
+        do throws(Errno) {
+            return try movers.each(sources) { [self] (source) throws(Errno) in
+                let target = key(source.key, from: old, to: new)
+                begun.withLock { $0.append(target) }
+                return try answering("rename", "\(store.name)/\(source.key)") { () throws(StorageError) in
+                    try store.copy(source.key, ifVersion: source.etag, to: target, attributes: nil)
+                }
+            }
+        } catch {
+            // The folder can be renamed once more.
+            _ = try? movers.each(begun.withLock { $0 }) { [self] (key) throws(Errno) in
+                try answering("rename", "\(store.name)/\(key)") { () throws(StorageError) in try store.delete(key) }
+            }
+            throw error
+        }
     }
 
     /// Gives the files that the store does not have yet their new keys.
@@ -61,22 +88,12 @@ extension Engine {
                 old.bucket.drop(file)
                 continue
             }
-            giveUnstored(file, key(file.key, from: old, to: new))
+            let target = key(file.key, from: old, to: new)
+            old.bucket.move(file, to: target).map(losesName)
+            guard let draft = file.state.withLock({ $0.draft }) else { continue }
+            draft.giveUpParts()
+            try? draft.file.note(key: target)
         }
-    }
-
-    /// Gives a file that the store does not have yet another key.
-    private func giveUnstored(_ file: LiveFile, _ key: ObjectKey) {
-        file.bucket.move(file, to: key).map(losesName)
-        guard let draft = file.state.withLock({ $0.draft }) else { return }
-        draft.giveUpParts()
-        try? draft.file.note(key: key)
-    }
-
-    /// Sees to it that a file that was just made is in its folder, should that have been renamed meanwhile.
-    func follow(_ file: LiveFile, called name: String, in parent: Inode, placed folder: Folder) throws(Errno) {
-        guard case .folder(let now) = try node(parent), !sameBytes(now.prefix, folder.prefix) else { return }
-        giveUnstored(file, ObjectKey(now.prefix + name))
     }
 
     /// Deletes what a store shows where a folder has nothing in it any more, the innermost first.

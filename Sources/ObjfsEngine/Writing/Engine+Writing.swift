@@ -14,6 +14,12 @@ extension Engine {
 
     /// The file that an inode stands for, as one that can be changed.
     func liveFile(_ inode: Inode) throws(Errno) -> LiveFile {
+        guard case .object(let object) = try node(inode) else { return try makeLive(inode) }
+        return try object.bucket.names.whileUsing(object.key) { () throws(Errno) in try makeLive(inode) }
+    }
+
+    /// Does the same for who sees to it that nobody renames or removes the file.
+    func makeLive(_ inode: Inode) throws(Errno) -> LiveFile {
         switch try node(inode) {
         case .file(let file): return file
         case .object(let object): return try makeLive(object, inode)
@@ -35,7 +41,7 @@ extension Engine {
             }
         let version = ObjectVersion(bucket: object.bucket, info: info)
         let file = object.bucket.file(
-            object.key, if: { $0.inode == inode ? $0.stands(for: info) : $0.isBeingChanged },
+            object.key, if: { $0.stands(for: info) || $0.inode != inode && $0.isBeingChanged },
             orMake: { LiveFile(version, attributes: info.attributes ?? ObjectAttributes(), inode: inode) })
         guard file.inode == inode else { throw .staleNFSFileHandle }
         inodes.replace(inode, by: .file(file))
@@ -44,7 +50,7 @@ extension Engine {
 
     func openForWriting(_ inode: Inode, _ flags: OpenFlags) throws(Errno) -> OpenedFile {
         let journal = try journal()
-        let file = try liveFile(inode)
+        let file = try makeLive(inode)
         guard file.storedVersion.map({ !$0.isRetired }) ?? true else { throw .staleNFSFileHandle }
         try checkPermission(file, journal)
         if flags.contains(.truncating) { try empty(file, journal) }
@@ -105,27 +111,28 @@ extension Engine {
         _ name: String, in parent: Inode, mode: UInt32, _ flags: OpenFlags, by caller: Caller
     ) throws(Errno) -> (entry: Entry, file: OpenedFile) {
         let journal = try journal()
-        let (folder, key) = try place(name, in: parent)
-        if let existing = folder.bucket.file(key), existing.stands(for: nil) {
-            guard !flags.contains(.exclusive) else { throw .fileExists }
-            try checkPermission(existing, journal)
-            if flags.contains(.truncating) { try empty(existing, journal) }
-            return (
-                try entry(.file(existing), expires: .now + options.metadataTTL), openedForWriting(existing, flags)
-            )
+        return try changing(name, in: parent) { (folder, key) throws(Errno) in
+            if let existing = folder.bucket.file(key), existing.stands(for: nil) {
+                guard !flags.contains(.exclusive) else { throw .fileExists }
+                try checkPermission(existing, journal)
+                if flags.contains(.truncating) { try empty(existing, journal) }
+                return (
+                    try entry(.file(existing), expires: .now + options.metadataTTL), openedForWriting(existing, flags)
+                )
+            }
+            let file = makeFile(
+                key, in: folder, .regular, mode & 0o7777, caller, isExclusive: flags.contains(.exclusive))
+            do throws(Errno) {
+                _ = try file.draft(journal, emptied: true)
+                try checkPermission(file, journal)
+            } catch {
+                file.takeDraft()?.file.discard()
+                folder.bucket.drop(file)
+                throw error
+            }
+            folder.bucket.listings.forget(key)
+            return (try entry(.file(file), expires: .now + options.metadataTTL), openedForWriting(file, flags))
         }
-        let file = makeFile(key, in: folder, .regular, mode & 0o7777, caller, isExclusive: flags.contains(.exclusive))
-        do throws(Errno) {
-            try follow(file, called: name, in: parent, placed: folder)
-            _ = try file.draft(journal, emptied: true)
-            try checkPermission(file, journal)
-        } catch {
-            file.takeDraft()?.file.discard()
-            folder.bucket.drop(file)
-            throw error
-        }
-        folder.bucket.listings.forget(key)
-        return (try entry(.file(file), expires: .now + options.metadataTTL), openedForWriting(file, flags))
     }
 
     /// Makes a file that the store does not have yet.
@@ -145,6 +152,20 @@ extension Engine {
                 key: key, info: nil, attributes: ObjectAttributes(contentType: MediaType.of(key.string)),
                 metadata: metadata, condition: .absent, written: .now, isExclusive: isExclusive))
         return folder.bucket.file(key, if: { $0.stands(for: nil) }, orMake: { file })
+    }
+
+    /// Does something to a name that nobody else looks up or changes meanwhile, wherever its folder is by then.
+    func changing<Result>(
+        _ name: String, in parent: Inode, _ body: (Folder, ObjectKey) throws(Errno) -> Result
+    ) throws(Errno) -> Result {
+        while true {
+            let (folder, key) = try place(name, in: parent)
+            let result = try folder.bucket.folders.whileUsing(key) { () throws(Errno) -> Result? in
+                guard try place(name, in: parent).1 == key else { return nil }
+                return try folder.bucket.names.whileChanging([.one(key)]) { () throws(Errno) in try body(folder, key) }
+            }
+            if let result { return result }
+        }
     }
 
     /// The folder of a new name, and the key that the name has there.
@@ -254,6 +275,7 @@ extension Engine {
             throw .notSupportedOnSocket
         }
         noteWritten(file)
+        file.bucket.noteCopy(file)
         return Int(version.info.size)
     }
 

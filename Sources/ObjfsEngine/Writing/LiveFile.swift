@@ -24,6 +24,8 @@ final class LiveFile: Sendable {
         var isMetadataDirty = false
         /// The time of the last write; `nil` if nothing was written since the last commit.
         var written: FileTime?
+        /// Whether the store may have taken a first version all the same, when it did not answer.
+        var mayHaveVersion = false
         /// Whether the first version must not replace another.
         var isExclusive = false
         /// When the version was written, as the store lists it; `nil` until it was listed.
@@ -119,6 +121,22 @@ final class LiveFile: Sendable {
             state.listed = listed.modified
         }
         return true
+    }
+
+    /// Whether the file has no name any more.
+    var isUnlinked: Bool { state.withLock { $0.isUnlinked } }
+
+    /// Whether the store may have a version of the file.
+    var mayBeStored: Bool { state.withLock { $0.info != nil || $0.mayHaveVersion } }
+
+    /// Whether some of what was written is nowhere but in an upload, for the disk is full.
+    var hasGone: Bool { state.withLock { $0.draft }?.state.withLock { !$0.gone.isEmpty } ?? false }
+
+    /// Whether the content is that of another object so far, which must not go before this is stored.
+    func isCopy(of names: NameGate.Names) -> Bool {
+        let (draft, key) = state.withLock { ($0.isUnlinked ? nil : $0.draft, $0.key) }
+        guard let base = draft?.state.withLock({ $0.base }), base.key != key else { return false }
+        return names.contains(base.key)
     }
 
     /// Whether the store has no version of the file yet.
