@@ -15,11 +15,13 @@ extension Engine {
             do throws(Errno) {
                 return try lookup(name, in: folder)
             } catch {
-                // It may have been renamed meanwhile.
-                guard error == .noSuchFileOrDirectory, case .folder(let now) = try node(parent),
-                    !sameBytes(now.prefix, folder.prefix)
-                else { throw error }
-                return try lookup(name, in: now)
+                guard error == .noSuchFileOrDirectory else { throw error }
+                // The folder may have been renamed meanwhile, or be half so.
+                folder.bucket.folders.waitWhileChanging(ObjectKey(folder.prefix + name))
+                guard case .folder(let now) = try node(parent), !sameBytes(now.prefix, folder.prefix) else {
+                    throw error
+                }
+                return try lookup(name, in: parent)
             }
         case .chunkFolder(let folder): return try lookupChunk(name, in: folder)
         case .object, .file, .chunk: throw .notDirectory
@@ -80,13 +82,18 @@ extension Engine {
         if case .object(let info) = finding.found, let file, file.stands(for: info), try isUpToDate(file, info) {
             return .entry(try entry(.file(file), expires: finding.expires))
         }
-        guard !bucket.listings.isChanged(key.string, in: folder.prefix, since: finding.asked) else { return .changed }
-        if let file { bucket.drop(file, from: key) }
+        func isChanged() -> Bool {
+            // Who opens it to write it meanwhile changes it too.
+            bucket.listings.isChanged(key.string, in: folder.prefix, since: finding.asked) || bucket.file(key) !== file
+        }
+        guard !isChanged() else { return .changed }
         switch finding.found {
         case .object(let info):
             let object = try answering("lookup", folder.url(name)) { () throws(StorageError) in
                 try described(ObjectVersion(bucket: bucket, info: info), alone: finding.isAlone)
             }
+            guard !isChanged() else { return .changed }
+            if let file { bucket.drop(file, from: key) }
             return .entry(try entry(.object(object), expires: finding.expires))
         case .folder:
             let found = Folder(bucket: bucket, prefix: key.string + "/")
@@ -97,6 +104,7 @@ extension Engine {
         case .file(let file): return .entry(try entry(.file(file), expires: finding.expires))
         case nil: break
         }
+        if let file { bucket.drop(file, from: key) }
         guard bucket.hasFolder(key.string + "/") else { return .nothing }
         return .entry(try entry(.folder(Folder(bucket: bucket, prefix: key.string + "/")), expires: finding.expires))
     }

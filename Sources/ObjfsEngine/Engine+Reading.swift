@@ -56,12 +56,8 @@ extension Engine {
         let wantsWriting = !flags.isDisjoint(with: [.writing, .appending, .truncating])
         switch try node(inode) {
         case .account, .folder, .chunkFolder: throw .isDirectory
-        case .object(let object):
-            return try object.bucket.names.whileUsing(object.key) { () throws(Errno) in
-                try wantsWriting ? openForWriting(inode, flags) : openWhole(inode, flags)
-            }
-        case .file(let file):
-            return try file.bucket.names.whileUsing(file.key) { () throws(Errno) in
+        case .object, .file:
+            return try using(inode) { () throws(Errno) in
                 try wantsWriting ? openForWriting(inode, flags) : openWhole(inode, flags)
             }
         case .chunk(let folder, let number):
@@ -81,7 +77,7 @@ extension Engine {
         switch try node(inode) {
         case .object(let object): guard !object.isRetired else { throw .staleNFSFileHandle }
         case .file(let file):
-            guard file.storedVersion.map({ !$0.isRetired }) ?? true else { throw .staleNFSFileHandle }
+            guard file.canBeOpened else { throw .staleNFSFileHandle }
         case .account, .folder, .chunkFolder, .chunk: break
         }
         return opened(OpenFile(inode, flags))

@@ -96,6 +96,56 @@ import VFS
         #expect(try files.remains() == [])
     }
 
+    @Test func `W8: what was there in a folder is there while that is renamed`() throws {
+        let files = try WritableStore(["dir/sub/a": "a", "dir/sub/b": "b", "dir/sub/c": "c"])
+        let folder = try files.mount.lookup("dir/sub").inode
+        let deleted = Monitor(0)
+        let gate = Gate()
+        files.mount.counter.before(.delete) {
+            if deleted.update({ number in
+                number += 1; return number
+            }) > 1 {
+                gate.pass()
+            }
+            return nil
+        }
+        let rename = files.renameBeside("dir", "new")
+        #expect(gate.waitForArrivals(2))
+        let lookups = ["a", "b", "c"].map { name in
+            Beside { [engine = files.engine] in try? engine.lookup(name, in: folder).attributes.size }
+        }
+        _ = lookups[0].isOver(within: .milliseconds(50))
+        gate.open()
+        #expect(rename.value == .some(nil))
+        for lookup in lookups { #expect(lookup.value == .some(1)) }
+    }
+
+    @Test func `W8: a folder is renamed although others change names in it all the time`() throws {
+        var objects: [String: String] = [:]
+        for number in 0..<400 { objects["dir/\(number)"] = "" }
+        let files = try WritableStore(objects)
+        let folder = try files.mount.lookup("dir").inode
+        files.mount.counter.before(.delete) {
+            usleep(2000)
+            return nil
+        }
+        let removed = Monitor(0)
+        let removals = (0..<4).map { first in
+            Beside { [engine = files.engine] in
+                for number in stride(from: first, to: 400, by: 4) {
+                    guard (try? engine.unlink(String(number), in: folder)) != nil else { return false }
+                    removed.update { $0 += 1 }
+                }
+                return true
+            }
+        }
+        let before = removed.wait { $0 > 4 ? $0 : nil }
+        try files.rename("dir", "new")
+        #expect(removed.withLock { $0 } - before < 200)
+        for removal in removals { #expect(removal.value == true) }
+        #expect(try files.mount.memory.list(ListingRequest()).objects.isEmpty)
+    }
+
     @Test func `W8: a folder of which something can't be copied is left as it was, and can be renamed then`() throws {
         let files = try WritableStore(["dir/a": "a", "dir/b": "b", "dir/c": "c"])
         let count = Atomic(0)
@@ -244,24 +294,68 @@ import VFS
         }
     }
 
-    @Test func `W9: what is opened while it is removed is not there any more`() throws {
+    /// Opens a number beside, while something is done that is held at a gate; says what the opening came to.
+    private func opening(
+        _ inode: VFS.Inode, _ flags: OpenFlags, of files: WritableStore, while change: Beside<Errno?>, _ gate: Gate
+    ) -> Errno?? {
+        guard gate.waitForArrivals() else { return nil }
+        let opened = Beside { [engine = files.engine] in
+            Errno.thrown { () throws(Errno) in engine.release(try engine.open(inode, flags).handle) }
+        }
+        _ = opened.isOver(within: .milliseconds(50))
+        gate.open()
+        guard change.value == .some(nil) else { return nil }
+        return opened.value
+    }
+
+    @Test(arguments: [OpenFlags.reading, [.reading, .writing]], [false, true])
+    func `W9: what is opened while it is removed is not there any more`(flags: OpenFlags, isLive: Bool) throws {
         let files = try WritableStore(["x": "old"])
+        if isLive { try files.put("x", "old") }
         let inode = try files.mount.lookup("x").inode
         let gate = files.mount.counter.hold(.delete)
         let unlink = Beside { [engine = files.engine] in
             Errno.thrown { () throws(Errno) in try engine.unlink("x", in: VFS.Inode.root) }
         }
-        #expect(gate.waitForArrivals())
-        let opened = Beside { [engine = files.engine] in
-            Errno.thrown { () throws(Errno) in _ = try engine.open(inode, [.reading, .writing]) }
-        }
-        _ = opened.isOver(within: .milliseconds(50))
-        gate.open()
-        #expect(unlink.value == .some(nil))
         // The kernel looks the name up again.
-        #expect(opened.value == .some(.staleNFSFileHandle))
+        #expect(opening(inode, flags, of: files, while: unlink, gate) == .some(.staleNFSFileHandle))
         #expect(throws: Errno.noSuchFileOrDirectory) { try files.mount.lookup("x") }
         #expect(try files.remains() == [])
+    }
+
+    @Test(arguments: [OpenFlags.reading, [.reading, .writing]], 0..<4)
+    func `M6, W8: what is opened while another is renamed over it is looked up anew`(flags: OpenFlags, live: Int) throws
+    {
+        let files = try WritableStore(["x": "new content", "y": "old"])
+        if live & 1 != 0 { try files.put("x", "new content") }
+        if live & 2 != 0 { try files.put("y", "old") }
+        let inode = try files.mount.lookup("y").inode
+        let gate = files.mount.counter.hold(.delete)
+        let rename = files.renameBeside("x", "y")
+        #expect(opening(inode, flags, of: files, while: rename, gate) == .some(.staleNFSFileHandle))
+        #expect(try files.mount.text("y") == "new content")
+        try files.rename("y", "z")
+        #expect(try files.mount.text("z") == "new content")
+        #expect(try files.remains() == [])
+    }
+
+    @Test func `M6, W2: a file that is looked up while another begins to write it is one file`() throws {
+        let files = try impatient(["x": "old"])
+        let inode = try files.mount.lookup("x").inode
+        let opened = Mutex<FileHandle?>(nil)
+        files.mount.counter.before(.list) { [engine = files.engine] in
+            guard opened.withLock({ $0 }) == nil, let handle = try? engine.open(inode, [.writing]).handle else {
+                return nil
+            }
+            opened.withLock { $0 = handle }
+            try? engine.write(handle, at: 3, ByteSlice("more".utf8))
+            return nil
+        }
+        let found = try files.mount.lookup("x")
+        #expect(found.size == 7 && found.inode == inode)
+        let handle = try #require(opened.withLock { $0 })
+        try files.close(handle)
+        #expect(try files.mount.text("x") == "oldmore")
     }
 
     @Test func `W1: what was copied from a file is stored before that goes, moves or changes`() throws {
@@ -281,6 +375,43 @@ import VFS
             try files.close(target)
             #expect(files.stored("b") == text, "change \(change)")
             #expect(try files.remains() == [])
+        }
+    }
+
+    @Test func `W1: what is copied from a file while its folder is renamed is not lost`() throws {
+        let files = try WritableStore(["dir/a": text, "dir/b": "b"])
+        let source = try files.open("dir/a", [.reading])
+        let target = try files.open("copy", [.writing])
+        let gate = files.mount.counter.hold(.copy)
+        let rename = files.renameBeside("dir", "new")
+        #expect(gate.waitForArrivals())
+        let copied = Beside { [engine = files.engine] in
+            Errno.thrown { () throws(Errno) in
+                _ = try engine.copyRange(source, at: 0, to: target, at: 0, count: 1000)
+            }
+        }
+        _ = copied.isOver(within: .milliseconds(50))
+        gate.open()
+        #expect(rename.value == .some(nil))
+        // The kernel does it by reading and writing if this is refused.
+        if try #require(copied.value) != nil { try files.write(target, try read(files, source)) }
+        try files.close(target)
+        #expect(files.stored("copy") == text)
+    }
+
+    @Test func `W1: a copy that can't be stored is no matter of the file that it was copied from`() throws {
+        for isRemoved in [false, true] {
+            let files = try WritableStore(["a": text])
+            let source = try files.open("a", [.reading])
+            let target = try files.open("b", [.reading, .writing])
+            _ = try files.engine.copyRange(source, at: 0, to: target, at: 0, count: 1000)
+            files.engine.release(source)
+            setForeign(files, "b", "foreign")
+            if isRemoved { try files.unlink("a") } else { try files.put("a", "changed") }
+            #expect(files.stored("a") == (isRemoved ? nil : "changed"))
+            #expect(try read(files, target) == text)
+            #expect(throws: Errno.staleNFSFileHandle) { try files.close(target) }
+            #expect(files.stored("b") == "foreign")
         }
     }
 

@@ -33,10 +33,10 @@ final class InodeTable: Sendable {
     /// - Returns: Its number, and the node that stands for it: an older one where that has something to keep.
     func reference(_ node: Node) -> (inode: Inode, node: Node) {
         rows.withLock { rows in
-            let number = rows.number(for: node)
+            let number = rows.numberOfFile(for: node) ?? rows.number(for: node)
             var row = rows[number] ?? Row(node: node, references: 0)
             // An older version may have been put back, with other times.
-            if case .object = node { row.node = node }
+            if case .object = node, case .object = row.node { row.node = node }
             row.references += 1
             rows[number] = row
             return (Inode(rawValue: number), row.node)
@@ -62,7 +62,7 @@ final class InodeTable: Sendable {
             guard let old = rows[inode.rawValue]?.node else { return }
             rows[inode.rawValue]?.node = node
             // A folder that was renamed keeps its number.
-            rows.moved[old.fingerprint] = nil
+            if rows.moved[old.fingerprint] == inode.rawValue { rows.moved[old.fingerprint] = nil }
             if node.fingerprint != inode.rawValue { rows.moved[node.fingerprint] = inode.rawValue }
         }
     }
@@ -103,6 +103,15 @@ final class InodeTable: Sendable {
 }
 
 extension InodeTable.Rows {
+    /// The number of a version that a file stands for which is changed here, if it had that number before.
+    fileprivate func numberOfFile(for node: Node) -> UInt64? {
+        let number = node.fingerprint
+        guard case .object(let object) = node, case .file(let file) = self[number]?.node, file.key == object.key,
+            file.bucket === object.bucket, file.stands(for: object.info)
+        else { return nil }
+        return number
+    }
+
     /// The number of a node: its fingerprint, or the next that is free where another thing has that already.
     fileprivate func number(for node: Node) -> UInt64 {
         if let root = self[Inode.root.rawValue], root.node.isSame(as: node) { return Inode.root.rawValue }

@@ -21,6 +21,8 @@ final class NameGate: Sendable {
 
     fileprivate struct State {
         var claims: [Claim] = []
+        /// Those who wait to change names; they keep out who comes to use them, and would else wait for ever.
+        var pending: [Claim] = []
         var last: UInt64 = 0
         var waiting = 0
     }
@@ -52,21 +54,30 @@ final class NameGate: Sendable {
     }
 
     /// Whether somebody changes a name.
-    func isChanging(_ key: ObjectKey) -> Bool { state.withLock { $0.isTaken([.one(key)], isExclusive: false) } }
+    func isChanging(_ key: ObjectKey) -> Bool { state.withLock { $0.isChanging(key) } }
 
     /// Waits until nobody changes a name.
     func waitWhileChanging(_ key: @autoclosure () -> ObjectKey) {
-        wait { $0.isTaken([.one(key())], isExclusive: false) ? nil : () }
+        wait { $0.isChanging(key()) ? nil : () }
     }
 
     private func enter(_ names: [Names], isExclusive: Bool) -> UInt64 {
-        // All or none: who waits keeps nobody else waiting.
-        wait { state in
-            guard !state.isTaken(names, isExclusive: isExclusive) else { return nil }
+        let claim = state.withLock { state in
             state.last += 1
-            state.claims.append(Claim(number: state.last, names: names, isExclusive: isExclusive))
-            return state.last
+            let claim = Claim(number: state.last, names: names, isExclusive: isExclusive)
+            if isExclusive { state.pending.append(claim) }
+            return claim
         }
+        // All names or none.
+        wait { state -> Void? in
+            guard !state.claims.contains(where: claim.excludes),
+                isExclusive || !state.pending.contains(where: claim.excludes)
+            else { return nil }
+            state.pending.removeAll { $0.number == claim.number }
+            state.claims.append(claim)
+            return ()
+        }
+        return claim.number
     }
 
     private func wait<Result>(for body: (inout State) -> Result?) -> Result {
@@ -86,10 +97,15 @@ final class NameGate: Sendable {
 }
 
 extension NameGate.State {
-    fileprivate func isTaken(_ names: [NameGate.Names], isExclusive: Bool) -> Bool {
-        claims.contains { claim in
-            (isExclusive || claim.isExclusive) && claim.names.contains { own in names.contains { own.overlaps($0) } }
-        }
+    fileprivate func isChanging(_ key: ObjectKey) -> Bool {
+        claims.contains { claim in claim.isExclusive && claim.names.contains { $0.contains(key) } }
+    }
+}
+
+extension NameGate.Claim {
+    /// Whether two can't be held at a time.
+    fileprivate func excludes(_ other: NameGate.Claim) -> Bool {
+        (isExclusive || other.isExclusive) && names.contains { own in other.names.contains { own.overlaps($0) } }
     }
 }
 

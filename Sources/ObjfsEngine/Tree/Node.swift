@@ -35,6 +35,15 @@ struct ObjectVersion: Sendable {
 }
 
 extension Node {
+    /// The bucket and the key of a file.
+    var place: (bucket: Bucket, key: ObjectKey)? {
+        switch self {
+        case .object(let object): (object.bucket, object.key)
+        case .file(let file): (file.bucket, file.key)
+        case .account, .folder, .chunkFolder, .chunk: nil
+        }
+    }
+
     /// Whether two nodes are the same thing; two names of one version of an object are.
     func isSame(as other: Node) -> Bool {
         switch (self, other) {

@@ -391,11 +391,17 @@ extension Draft {
     }
 
     /// Gives up what was sent, and ends the upload.
-    func giveUpParts() {
-        let given = state.wait { state -> StreamedParts? in
+    func giveUpParts() { _ = giveUpParts(evenIfGone: true) }
+
+    /// Gives up what was sent if it is here as well; says whether it did.
+    func giveUpPartsIfKept() -> Bool { giveUpParts(evenIfGone: false) }
+
+    private func giveUpParts(evenIfGone: Bool) -> Bool {
+        let given = state.wait { state -> StreamedParts?? in
             // Who sends a part meanwhile would begin an upload that nobody knows of.
             guard state.streamed.sending == 0 else { return nil }
             if case .beginning = state.streamed.begin { return nil }
+            guard evenIfGone || state.gone.isEmpty else { return .some(nil) }
             defer {
                 let next = state.streamed.next
                 state.streamed = StreamedParts()
@@ -403,12 +409,14 @@ extension Draft {
             }
             return state.streamed
         }
-        guard case .begun(let upload, _) = given.begin else { return }
+        guard let given else { return false }
+        guard case .begun(let upload, _) = given.begin else { return true }
         do throws(StorageError) {
             try bucket.store.abort(upload)
             try? file.noteNoUpload()
         } catch {
             // The log still names it, and the next start tries again.
         }
+        return true
     }
 }

@@ -10,8 +10,8 @@ extension Engine {
     /// - Throws: Why it is not there; what was written stays in the journal, and may be tried again.
     func commit(_ file: LiveFile, _ operation: String) throws(Errno) {
         guard file.isDirty || file.isUnlearned else { return }
-        try storeCopies(of: .one(file.key), in: file.bucket, operation)
         try reporting(file) { () throws(Errno) in
+            try storeCopies(of: .one(file.key), in: file.bucket, operation)
             file.bucket.takeTurn(of: file)
             defer { file.endTurn() }
             try commitInTurn(file, operation)
@@ -23,8 +23,8 @@ extension Engine {
     /// - Throws: As ``commit(_:_:)`` does.
     func store(_ file: LiveFile, _ operation: String, by caller: Caller? = nil) throws(Errno) {
         guard file.isDirty else { return }
-        try storeCopies(of: .one(file.key), in: file.bucket, operation)
         try reporting(file, by: caller) { () throws(Errno) in
+            try storeCopies(of: .one(file.key), in: file.bucket, operation)
             file.bucket.takeTurn(of: file)
             do throws(Errno) {
                 guard let unlearned = try storeInTurn(file, operation) else { return file.endTurn() }
@@ -43,8 +43,17 @@ extension Engine {
     }
 
     /// Stores the files whose content is that of some objects so far, before those are replaced or go.
+    ///
+    /// What can't be stored is brought here: it is no fault of those objects.
     func storeCopies(of names: NameGate.Names, in bucket: Bucket, _ operation: String) throws(Errno) {
-        for file in bucket.copies(of: names) { try commit(file, operation) }
+        for file in bucket.copies(of: names) {
+            try file.inTurn { () throws(Errno) in
+                guard (try? commitInTurn(file, operation)) == nil, file.isCopy(of: names) else { return }
+                let draft = try file.heldDraft(journal())
+                defer { draft.release() }
+                try answering(operation, file.url) { () throws(StorageError) in try draft.detach() }
+            }
+        }
     }
 
     /// Tells `objfs exec` what was stored, and what was not.
@@ -162,6 +171,8 @@ extension Engine {
     ) {
         let info = ObjectInfo(
             key: info.key, size: info.size, etag: info.etag, modified: info.modified, attributes: attributes)
+        // Who looks it up meanwhile is not told what it was, neither before nor after it is known here what it is.
+        file.bucket.listings.forget(info.key)
         file.state.update { state in
             let metadata = FileMetadata(attributes)
             more(&state)

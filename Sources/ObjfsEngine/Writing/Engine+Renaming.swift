@@ -91,6 +91,10 @@ extension Engine {
         } else {
             if case .folder = target { throw .isDirectory }
             try renameFile(source, renaming, replacing: target != nil)
+            if case .object(let old) = target, bucket.file(renaming.newKey)?.storedVersion?.info.etag != old.etag {
+                // Who has looked it up and not opened it yet looks it up anew.
+                bucket.retire(old)
+            }
         }
         return true
     }
@@ -128,7 +132,7 @@ extension Engine {
     private func renameInTurn(_ source: Found, _ file: LiveFile?, _ renaming: Renaming) throws(Errno) {
         if let file, file.isUnstored {
             // What is nowhere but in an upload of the old name is stored there first.
-            guard file.hasGone else { return try renameUnstored(file, renaming) }
+            if try isRenamedUnstored(file, renaming) { return }
             try commitInTurn(file, "rename")
         }
         var info = file?.state.withLock { $0.info }
@@ -142,15 +146,33 @@ extension Engine {
         try replace(info, by: copy, in: renaming.bucket)
     }
 
+    /// Gives a file that the store does not have yet another key, unless some of it is only in an upload of this one.
+    ///
+    /// - Returns: The file that had that key, if there was one; `nil` if the file can't be given it.
+    func rekey(_ file: LiveFile, to key: ObjectKey) -> LiveFile?? {
+        let old = file.key
+        let replaced = file.bucket.move(file, to: key)
+        guard let draft = file.state.withLock({ $0.draft }), !draft.giveUpPartsIfKept() else { return .some(replaced) }
+        restore(file, old, replaced, key)
+        return nil
+    }
+
+    /// Gives two files the keys that they had.
+    private func restore(_ file: LiveFile, _ key: ObjectKey, _ replaced: LiveFile?, _ newKey: ObjectKey) {
+        _ = file.bucket.move(file, to: key)
+        if let replaced { _ = file.bucket.move(replaced, to: newKey) }
+    }
+
     /// Renames a file that the store does not have yet: what was written so far is stored under the new name.
-    private func renameUnstored(_ file: LiveFile, _ renaming: Renaming) throws(Errno) {
+    ///
+    /// - Returns: Whether it did; not if some of the file is only in an upload of the old name.
+    private func isRenamedUnstored(_ file: LiveFile, _ renaming: Renaming) throws(Errno) -> Bool {
         let (draft, condition, isExclusive) = file.state.withLock { ($0.draft, $0.condition, $0.isExclusive) }
-        let replaced = file.bucket.move(file, to: renaming.newKey)
+        guard let replaced = rekey(file, to: renaming.newKey) else { return false }
         file.state.update { state in
             state.condition = renaming.mayReplace ? .always : .absent
             state.isExclusive = !renaming.mayReplace
         }
-        draft?.giveUpParts()
         do throws(Errno) {
             try draft?.file.note(key: renaming.newKey)
             try commitInTurn(file, "rename")
@@ -170,13 +192,13 @@ extension Engine {
                 state.condition = condition
                 state.isExclusive = isExclusive
             }
-            _ = file.bucket.move(file, to: renaming.key)
-            if let replaced { _ = file.bucket.move(replaced, to: renaming.newKey) }
+            restore(file, renaming.key, replaced, renaming.newKey)
             draft?.giveUpParts()
             try? draft?.file.note(key: renaming.key)
             throw error
         }
         replaced.map(losesName)
+        return true
     }
 
     /// Deletes an object that was copied, after all that stands for it stands for the copy.

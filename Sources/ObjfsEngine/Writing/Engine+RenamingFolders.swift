@@ -14,18 +14,17 @@ extension Engine {
         let bucket = old.bucket
         // A request that failed may have been carried out.
         defer { bucket.listings.forgetAll() }
-        for file in bucket.copies(of: .below(old.prefix)) {
-            try file.inTurn { () throws(Errno) in try commitInTurn(file, "rename") }
-        }
+        try storeCopies(of: .below(old.prefix), in: bucket, "rename")
         // Who has begun to store a file is waited for.
         try inTurn(of: bucket.files(below: old.prefix)) { () throws(Errno) in
-            for file in bucket.files(below: old.prefix) where file.hasGone {
-                // What is nowhere but in an upload of the old name is stored there first.
+            for file in bucket.files(below: old.prefix) {
+                // What was sent ahead is for an object of the old name; what is only there is stored first.
+                guard let draft = file.state.withLock({ $0.draft }), !draft.giveUpPartsIfKept() else { continue }
                 try commitInTurn(file, "rename")
             }
             try moveObjects(from: old, to: new)
             moveFolders(from: old, to: new)
-            moveUnstored(from: old, to: new)
+            try moveUnstored(from: old, to: new)
         }
         bucket.dropFolder(old.prefix)
         bucket.keepFolder(new.prefix)
@@ -47,8 +46,6 @@ extension Engine {
         if sources.count > 1000 {
             logger.notice("rename: \(old.url("")): copying \(sources.count) objects to \(new.url(""))")
         }
-        // What was sent ahead is for objects of the old names.
-        for file in bucket.files(below: old.prefix) { file.state.withLock { $0.draft }?.giveUpParts() }
         let copies = try copy(sources, from: old, to: new)
         // Each byte is under both names now; from here on the old ones go.
         _ = try movers.each(Array(zip(sources, copies))) { [self] (object) throws(Errno) in
@@ -81,7 +78,7 @@ extension Engine {
     }
 
     /// Gives the files that the store does not have yet their new keys.
-    private func moveUnstored(from old: Folder, to new: Folder) {
+    private func moveUnstored(from old: Folder, to new: Folder) throws(Errno) {
         for file in old.bucket.files(below: old.prefix) {
             guard file.isUnstored else {
                 // Another client has removed its object; who writes it is told so when it is stored.
@@ -89,10 +86,16 @@ extension Engine {
                 continue
             }
             let target = key(file.key, from: old, to: new)
-            old.bucket.move(file, to: target).map(losesName)
-            guard let draft = file.state.withLock({ $0.draft }) else { continue }
-            draft.giveUpParts()
-            try? draft.file.note(key: target)
+            if let replaced = rekey(file, to: target) {
+                replaced.map(losesName)
+                try? file.state.withLock { $0.draft }?.file.note(key: target)
+            } else {
+                // What was sent meanwhile, and is only there, is stored under the old name first.
+                try commitInTurn(file, "rename")
+                guard let info = file.state.withLock({ $0.info }) else { continue }
+                let copies = try copy([info], from: old, to: new)
+                for copy in copies { try replace(info, by: copy, in: old.bucket) }
+            }
         }
     }
 

@@ -14,8 +14,19 @@ extension Engine {
 
     /// The file that an inode stands for, as one that can be changed.
     func liveFile(_ inode: Inode) throws(Errno) -> LiveFile {
-        guard case .object(let object) = try node(inode) else { return try makeLive(inode) }
-        return try object.bucket.names.whileUsing(object.key) { () throws(Errno) in try makeLive(inode) }
+        try using(inode) { () throws(Errno) in try makeLive(inode) }
+    }
+
+    /// Does something with a file while nobody renames or removes it.
+    func using<Result>(_ inode: Inode, _ body: () throws(Errno) -> Result) throws(Errno) -> Result {
+        while let (bucket, key) = try node(inode).place {
+            let result = try bucket.names.whileUsing(key) { () throws(Errno) -> Result? in
+                guard try node(inode).place?.key == key else { return nil }
+                return try body()
+            }
+            if let result { return result }
+        }
+        return try body()
     }
 
     /// Does the same for who sees to it that nobody renames or removes the file.
@@ -30,6 +41,7 @@ extension Engine {
 
     /// - Throws: `ESTALE` also for an old version of a file that is being changed.
     private func makeLive(_ object: ObjectVersion, _ inode: Inode) throws(Errno) -> LiveFile {
+        guard !object.isRetired else { throw .staleNFSFileHandle }
         let known = object.withKnownAttributes
         let info =
             known.info.attributes != nil
@@ -51,10 +63,8 @@ extension Engine {
     func openForWriting(_ inode: Inode, _ flags: OpenFlags) throws(Errno) -> OpenedFile {
         let journal = try journal()
         let file = try makeLive(inode)
-        guard file.storedVersion.map({ !$0.isRetired }) ?? true else { throw .staleNFSFileHandle }
-        try checkPermission(file, journal)
-        if flags.contains(.truncating) { try empty(file, journal) }
-        return openedForWriting(file, flags)
+        guard file.canBeOpened else { throw .staleNFSFileHandle }
+        return try openForWriting(file, flags, journal)
     }
 
     /// Finds out whether the store takes what is about to be written, by an upload that is begun and given up.
@@ -88,8 +98,24 @@ extension Engine {
         noteWritten(file)
     }
 
-    private func openedForWriting(_ file: LiveFile, _ flags: OpenFlags) -> OpenedFile {
+    private func openForWriting(
+        _ file: LiveFile, _ flags: OpenFlags, _ journal: Journal
+    ) throws(Errno) -> OpenedFile {
+        try checkPermission(file, journal)
+        // What is cut here must not be taken for another writer's, and given up with that.
         file.state.update { $0.writers += 1 }
+        do throws(Errno) {
+            if flags.contains(.truncating) { try empty(file, journal) }
+        } catch {
+            file.state.update { $0.writers -= 1 }
+            file.settle()
+            throw error
+        }
+        return openedForWriting(file, flags)
+    }
+
+    /// - Parameter file: A file whose writers this one is counted among.
+    private func openedForWriting(_ file: LiveFile, _ flags: OpenFlags) -> OpenedFile {
         budget.countWriter(1)
         // A file that is only written needs no pages in the kernel's cache; those that others have are dropped.
         let isDirect = !flags.contains(.reading) && !flags.contains(.synchronous)
@@ -114,11 +140,13 @@ extension Engine {
         return try changing(name, in: parent) { (folder, key) throws(Errno) in
             if let existing = folder.bucket.file(key), existing.stands(for: nil) {
                 guard !flags.contains(.exclusive) else { throw .fileExists }
-                try checkPermission(existing, journal)
-                if flags.contains(.truncating) { try empty(existing, journal) }
-                return (
-                    try entry(.file(existing), expires: .now + options.metadataTTL), openedForWriting(existing, flags)
-                )
+                let opened = try openForWriting(existing, flags, journal)
+                do throws(Errno) {
+                    return (try entry(.file(existing), expires: .now + options.metadataTTL), opened)
+                } catch {
+                    release(opened.handle)
+                    throw error
+                }
             }
             let file = makeFile(
                 key, in: folder, .regular, mode & 0o7777, caller, isExclusive: flags.contains(.exclusive))
@@ -131,7 +159,9 @@ extension Engine {
                 throw error
             }
             folder.bucket.listings.forget(key)
-            return (try entry(.file(file), expires: .now + options.metadataTTL), openedForWriting(file, flags))
+            let entry = try entry(.file(file), expires: .now + options.metadataTTL)
+            file.state.update { $0.writers += 1 }
+            return (entry, openedForWriting(file, flags))
         }
     }
 
@@ -261,22 +291,28 @@ extension Engine {
         _ source: FileHandle, at offset: Int64, to target: FileHandle, at targetOffset: Int64, count: Int
     ) throws(Errno) -> Int {
         guard let from = files[source], let open = files[target], open.mayWrite else { throw .badFileDescriptor }
-        let version: ObjectVersion?
-        switch try node(from.inode) {
-        case .object(let object): version = object
-        case .file(let file): version = file.storedVersion
-        case .account, .folder, .chunkFolder, .chunk: version = nil
-        }
         let file = try liveFile(open.inode)
-        guard let version, offset == 0, targetOffset == 0, Int64(count) >= version.info.size, version.info.size > 0,
-            version.bucket === file.bucket, file.state.withLock({ $0.info == nil }),
-            try file.changing(journal(), { (draft) throws(Errno) in try draft.become(version) })
-        else {
+        guard offset == 0, targetOffset == 0, let (bucket, key) = try node(from.inode).place else {
             throw .notSupportedOnSocket
         }
-        noteWritten(file)
-        file.bucket.noteCopy(file)
-        return Int(version.info.size)
+        // What is taken from it is stored before it goes, by who waits for this.
+        return try bucket.folders.whileUsing(key) { () throws(Errno) in
+            try bucket.names.whileUsing(key) { () throws(Errno) in
+                let version: ObjectVersion? =
+                    switch try node(from.inode) {
+                    case .object(let object): object
+                    case .file(let file): file.storedVersion
+                    case .account, .folder, .chunkFolder, .chunk: nil
+                    }
+                guard let version, version.key == key, Int64(count) >= version.info.size, version.info.size > 0,
+                    !version.isRetired, version.bucket === file.bucket, file.state.withLock({ $0.info == nil }),
+                    try file.changing(journal(), { (draft) throws(Errno) in try draft.become(version) })
+                else { throw .notSupportedOnSocket }
+                noteWritten(file)
+                file.bucket.noteCopy(file)
+                return Int(version.info.size)
+            }
+        }
     }
 
     package func seek(_ handle: FileHandle, offset: Int64, whence: Int32) throws(Errno) -> Int64 {

@@ -129,9 +129,6 @@ final class LiveFile: Sendable {
     /// Whether the store may have a version of the file.
     var mayBeStored: Bool { state.withLock { $0.info != nil || $0.mayHaveVersion } }
 
-    /// Whether some of what was written is nowhere but in an upload, for the disk is full.
-    var hasGone: Bool { state.withLock { $0.draft }?.state.withLock { !$0.gone.isEmpty } ?? false }
-
     /// Whether the content is that of another object so far, which must not go before this is stored.
     func isCopy(of names: NameGate.Names) -> Bool {
         let (draft, key) = state.withLock { ($0.isUnlinked ? nil : $0.draft, $0.key) }
@@ -155,6 +152,12 @@ final class LiveFile: Sendable {
         state.withLock { state in
             !state.isUnlinked && (state.isMetadataDirty || state.draft?.isDirty ?? false)
         }
+    }
+
+    /// Whether the file's bytes can be read: nobody has replaced them, and they are here if it has no name any more.
+    var canBeOpened: Bool {
+        if let version = storedVersion { return !version.isRetired }
+        return state.withLock { !$0.isUnlinked || $0.draft != nil }
     }
 
     /// Whether somebody writes to the file, or something was written that is not in the store.
