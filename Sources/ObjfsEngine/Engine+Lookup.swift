@@ -79,12 +79,14 @@ extension Engine {
         let finding = try answering("lookup", folder.url(name)) { () throws(StorageError) in
             try bucket.listings.find(name, in: folder.prefix, stem: stem)
         }
-        if case .object(let info) = finding.found, let file, file.stands(for: info), try isUpToDate(file, info) {
-            return .entry(try entry(.file(file), expires: finding.expires))
-        }
         func isChanged() -> Bool {
             // Who opens it to write it meanwhile changes it too.
             bucket.listings.isChanged(key.string, in: folder.prefix, since: finding.asked) || bucket.file(key) !== file
+        }
+        if case .object(let info) = finding.found, let file, file.stands(for: info), try isUpToDate(file, info) {
+            // The store has just named it: it is not gone, whatever was thought.
+            if !isChanged() { bucket.confirm(info) }
+            return .entry(try entry(.file(file), expires: finding.expires))
         }
         guard !isChanged() else { return .changed }
         switch finding.found {

@@ -105,7 +105,7 @@ private struct OneFile: Run {
 
     init(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
-        files = try WritableStore(tellsVersions: .random(using: &random))
+        files = try WritableStore(tellsVersions: .random(using: &random), namesContent: .random(using: &random))
         let crowd = Crowd(files.mount, seed: seed)
         let (engine, memory) = (files.engine, files.mount.memory)
         let shared = Mutex(Shared())
@@ -209,7 +209,8 @@ private struct SomeNames: Run {
 
     init(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
-        files = try WritableStore(tellsVersions: .random(using: &random)) { options in
+        files = try WritableStore(tellsVersions: .random(using: &random), namesContent: .random(using: &random)) {
+            options in
             options.absenceTTL = seed % 2 == 0 ? .seconds(600) : .zero
         }
         let crowd = Crowd(files.mount, seed: seed)
@@ -291,7 +292,8 @@ private struct OneFolder: Run {
 
     init(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
-        files = try WritableStore(["a/old": "there before"], tellsVersions: .random(using: &random))
+        files = try WritableStore(
+            ["a/old": "there before"], tellsVersions: .random(using: &random), namesContent: .random(using: &random))
         let crowd = Crowd(files.mount, seed: seed)
         let (engine, memory) = (files.engine, files.mount.memory)
         let shared = Mutex(Shared())

@@ -339,6 +339,44 @@ import VFS
         #expect(try files.remains() == [])
     }
 
+    @Test func `W8: a file that is replaced by one of the same content can be read and written`() throws {
+        for isOpen in [false, true] {
+            let files = try WritableStore(["y": "same"], namesContent: true)
+            let old = try files.mount.lookup("y").inode
+            let handle = try files.open("tmp", [.writing])
+            try files.write(handle, "same")
+            if !isOpen { try files.close(handle) }
+            try files.rename("tmp", "y")
+            if isOpen { try files.close(handle) }
+            #expect(try files.mount.text("y") == "same")
+            // Its version is the same, so this may be believed to be the file.
+            if let again = try? files.engine.open(old, [.reading]) { files.engine.release(again.handle) }
+            let writer = try files.open("y", [.writing])
+            try files.write(writer, "more", at: 4)
+            try files.close(writer)
+            #expect(files.stored("y") == "samemore")
+            #expect(try files.remains() == [])
+        }
+    }
+
+    @Test func `W1: what is removed and made again with the same content is there`() throws {
+        let files = try WritableStore(["link": "target", "file": "same", "moved": "moved"], namesContent: true)
+        try files.unlink("link")
+        try files.link("link", to: "target")
+        #expect(try files.mount.lookup("link").type == .symbolicLink)
+        try files.unlink("file")
+        try files.put("file", "same")
+        #expect(try files.mount.text("file") == "same")
+        for _ in 0..<2 {
+            try files.rename("moved", "there")
+            try files.rename("there", "moved")
+        }
+        #expect(try files.mount.text("moved") == "moved")
+        try files.unlink("moved")
+        _ = try files.mount.memory.write("moved", "moved".utf8)
+        #expect(try files.mount.text("moved") == "moved")
+    }
+
     @Test func `M6, W2: a file that is looked up while another begins to write it is one file`() throws {
         let files = try impatient(["x": "old"])
         let inode = try files.mount.lookup("x").inode

@@ -14,9 +14,10 @@ struct MountedStore: Sendable {
 
     init(
         _ objects: [String: String] = [:], beforeRead: (@Sendable (Int) throws(StorageError) -> Void)? = nil,
-        limits: UploadLimits = .s3, tellsVersions: Bool = true, options change: (inout EngineOptions) -> Void = { _ in }
+        limits: UploadLimits = .s3, tellsVersions: Bool = true, namesContent: Bool = false,
+        options change: (inout EngineOptions) -> Void = { _ in }
     ) throws {
-        let memory = InMemoryStore(limits: limits)
+        let memory = InMemoryStore(limits: limits, namesContent: namesContent)
         self.memory = memory
         for (key, content) in objects { try memory.write(ObjectKey(key), content.utf8) }
         counter =

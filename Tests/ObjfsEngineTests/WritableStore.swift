@@ -15,13 +15,14 @@ final class WritableStore {
 
     init(
         _ objects: [String: String] = [:], tellsVersions: Bool = true, reserve: Int64 = 0, limits: UploadLimits = small,
+        namesContent: Bool = false,
         options change: (inout EngineOptions) -> Void = { _ in }
     ) throws {
         let folder = TemporaryFolder()
         let journal = try Journal(root: folder.path, reserve: reserve)
         self.folder = folder
         mount = try MountedStore(
-            objects, limits: limits, tellsVersions: tellsVersions
+            objects, limits: limits, tellsVersions: tellsVersions, namesContent: namesContent
         ) { options in
             options.journal = journal
             change(&options)

@@ -58,6 +58,7 @@ extension Engine {
             let info = try writeNew(key, body, attributes, in: folder.bucket)
             let object = ObjectVersion(bucket: folder.bucket, info: info).carrying(attributes)
             folder.bucket.attributes.remember(object.info, isListed: false)
+            folder.bucket.confirm(info)
             let inode = inodes.unused()
             let file = folder.bucket.file(
                 key, if: { $0.stands(for: info) },

@@ -91,10 +91,9 @@ extension Engine {
         } else {
             if case .folder = target { throw .isDirectory }
             try renameFile(source, renaming, replacing: target != nil)
-            if case .object(let old) = target, bucket.file(renaming.newKey)?.storedVersion?.info.etag != old.etag {
-                // Who has looked it up and not opened it yet looks it up anew.
-                bucket.retire(old)
-            }
+            // Who has looked it up and not opened it yet looks it up anew; what has the same content may be the same version.
+            let new = bucket.file(renaming.newKey)?.state.withLock { $0.info }
+            if case .object(let old) = target, new?.etag != old.etag { bucket.retire(old) }
         }
         return true
     }

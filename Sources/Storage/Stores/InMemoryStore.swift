@@ -13,6 +13,7 @@ package final class InMemoryStore: ObjectStore {
         /// Keys in order, or `nil` after one was added or removed.
         var order: [ObjectKey]?
         var versions: UInt64 = 0
+        var namesContent = false
         var uploads: [Upload: OpenUpload] = [:]
     }
 
@@ -29,10 +30,13 @@ package final class InMemoryStore: ObjectStore {
 
     /// Makes an empty bucket.
     ///
-    /// - Parameter limits: How large objects and parts may be; tests have use for small ones.
-    package init(name: String = "memory://bucket", limits: UploadLimits = .s3) {
+    /// - Parameters:
+    ///   - limits: How large objects and parts may be; tests have use for small ones.
+    ///   - namesContent: Whether versions of the same content have the same name, as those of S3 do.
+    package init(name: String = "memory://bucket", limits: UploadLimits = .s3, namesContent: Bool = false) {
         self.name = name
         uploadLimits = limits
+        state.withLock { $0.namesContent = namesContent }
     }
 
     package func info(_ key: ObjectKey) throws(StorageError) -> ObjectInfo {
@@ -166,6 +170,11 @@ extension InMemoryStore.State {
         }
     }
 
+    private func version(of body: ByteSlice) -> String {
+        guard namesContent else { return "v\(versions)" }
+        return String(body.array.reduce(5381) { ($0 &* 33) ^ UInt64($1) }, radix: 16)
+    }
+
     fileprivate mutating func add(
         _ body: ByteSlice, _ number: Int, to upload: Upload
     ) throws(StorageError) -> UploadedPart {
@@ -200,7 +209,7 @@ extension InMemoryStore.State {
     ) -> ObjectInfo {
         versions &+= 1
         let info = ObjectInfo(
-            key: key, size: Int64(body.count), etag: ETag("v\(versions)" + (parts.map { "-\($0)" } ?? "")),
+            key: key, size: Int64(body.count), etag: ETag(version(of: body) + (parts.map { "-\($0)" } ?? "")),
             modified: Timestamp(seconds: 1_700_000_000 + Int64(truncatingIfNeeded: versions)), attributes: attributes)
         if objects.updateValue(InMemoryStore.Object(info: info, body: body), forKey: key) == nil { order = nil }
         return info
