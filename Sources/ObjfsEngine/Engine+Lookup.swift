@@ -42,15 +42,16 @@ extension Engine {
         let stem = chunks?.file ?? plain?.file
         let key = ObjectKey(folder.prefix + name)
         let entry = try folder.bucket.names.whileUsing(key) { () throws(Errno) -> Entry? in
-            // What is changed while the store is asked is asked for again; who goes on to change it must wait at last.
-            for _ in 0..<8 {
-                switch try answer(name, key, in: folder, stem: stem) {
+            // What is changed while the store is asked is asked for again, but not for ever.
+            var tries = 8
+            while true {
+                tries -= 1
+                switch try answer(name, key, in: folder, stem: stem, isLast: tries == 0) {
                 case .entry(let entry): return entry
                 case .nothing: return nil
                 case .changed: continue
                 }
             }
-            throw .staleNFSFileHandle
         }
         if let entry { return entry }
         if let chunks { return try lookup(chunks, called: name, in: folder) }
@@ -67,7 +68,7 @@ extension Engine {
     }
 
     private func answer(
-        _ name: String, _ key: ObjectKey, in folder: Folder, stem: String?
+        _ name: String, _ key: ObjectKey, in folder: Folder, stem: String?, isLast: Bool
     ) throws(Errno) -> Answer {
         let bucket = folder.bucket
         let file = bucket.file(key)
@@ -88,13 +89,13 @@ extension Engine {
             if !isChanged() { bucket.confirm(info) }
             return .entry(try entry(.file(file), expires: finding.expires))
         }
-        guard !isChanged() else { return .changed }
+        guard isLast || !isChanged() else { return .changed }
         switch finding.found {
         case .object(let info):
             let object = try answering("lookup", folder.url(name)) { () throws(StorageError) in
                 try described(ObjectVersion(bucket: bucket, info: info), alone: finding.isAlone)
             }
-            guard !isChanged() else { return .changed }
+            guard isLast || !isChanged() else { return .changed }
             if let file { bucket.drop(file, from: key) }
             return .entry(try entry(.object(object), expires: finding.expires))
         case .folder:

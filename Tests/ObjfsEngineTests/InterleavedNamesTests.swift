@@ -450,7 +450,37 @@ import VFS
             #expect(try read(files, target) == text)
             #expect(throws: Errno.staleNFSFileHandle) { try files.close(target) }
             #expect(files.stored("b") == "foreign")
+            let copy = try files.copyOfJournal()
+            for file in LeftBehind.all(in: copy.path) { try file.upload(to: files.mount.memory, replacing: true) }
+            #expect(files.stored("b") == text)
         }
+    }
+
+    @Test func `M6: a name is looked up although folders elsewhere are renamed all the time`() throws {
+        let files = try impatient(["x": "x", "p/a": "a"])
+        let isBusy = Atomic(false)
+        files.mount.counter.before(.list) { [engine = files.engine] in
+            guard !isBusy.exchange(true, ordering: .relaxed) else { return nil }
+            defer { isBusy.store(false, ordering: .relaxed) }
+            for (old, new) in [("p", "q"), ("q", "p")] {
+                try? engine.rename(old, in: VFS.Inode.root, to: new, in: VFS.Inode.root, flags: 0)
+            }
+            return nil
+        }
+        #expect(try files.mount.lookup("x").size == 1)
+    }
+
+    @Test func `W1: a new file that could not be stored is looked up anew by who opens it again`() throws {
+        let files = try WritableStore()
+        let handle = try files.open("x", [.writing])
+        let inode = try files.mount.lookup("x").inode
+        try files.write(handle, "content")
+        files.mount.counter.before(.write) { StorageError(.accessDenied, "no") }
+        #expect(throws: Errno.permissionDenied) { try files.close(handle) }
+        files.mount.counter.before(.write) { nil }
+        #expect(throws: Errno.staleNFSFileHandle) { try files.engine.open(inode, [.writing, .truncating]) }
+        try files.put("x", "again")
+        #expect(files.stored("x") == "again")
     }
 
     @Test func `W7: what was sent and not kept for a full disk survives that the file is renamed`() throws {

@@ -52,6 +52,8 @@ extension Engine {
                 let draft = try file.heldDraft(journal())
                 defer { draft.release() }
                 try answering(operation, file.url) { () throws(StorageError) in try draft.detach() }
+                // Recovery needs no version that is about to go.
+                try? draft.file.note(base: nil, end: 0)
             }
         }
     }

@@ -23,11 +23,13 @@ extension Engine {
                 try commitInTurn(file, "rename")
             }
             try moveObjects(from: old, to: new)
+            // Who looks a name up meanwhile waits until the folder has its new one.
+            let unstored = Result { () throws(Errno) in try moveUnstored(from: old, to: new) }
             moveFolders(from: old, to: new)
-            try moveUnstored(from: old, to: new)
+            bucket.dropFolder(old.prefix)
+            bucket.keepFolder(new.prefix)
+            try unstored.get()
         }
-        bucket.dropFolder(old.prefix)
-        bucket.keepFolder(new.prefix)
     }
 
     /// What a key of a folder is in another.

@@ -154,10 +154,10 @@ final class LiveFile: Sendable {
         }
     }
 
-    /// Whether the file's bytes can be read: nobody has replaced them, and they are here if it has no name any more.
+    /// Whether the file's bytes can be read: they are in the store, which has no other version, or here.
     var canBeOpened: Bool {
         if let version = storedVersion { return !version.isRetired }
-        return state.withLock { !$0.isUnlinked || $0.draft != nil }
+        return state.withLock { $0.draft != nil }
     }
 
     /// Whether somebody writes to the file, or something was written that is not in the store.
