@@ -179,7 +179,7 @@ extension Engine {
         }
         // Letting a large draft go takes a while, in which whoever removes the file must not take it for open.
         written?.settle()
-        if isLast, case .file(let live) = inodes[file.inode], live.state.withLock({ $0.isUnlinked }) {
+        if isLast, case .file(let live) = inodes[file.inode], live.isUnlinked {
             discardDraft(of: live)
         }
     }

@@ -33,9 +33,7 @@ final class NameGate: Sendable {
     func whileUsing<Result, Failure: Error>(
         _ names: [Names], _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        let claim = enter(names, isExclusive: false)
-        defer { leave(claim) }
-        return try body()
+        try holding(names, isExclusive: false, body)
     }
 
     func whileUsing<Result, Failure: Error>(
@@ -48,7 +46,13 @@ final class NameGate: Sendable {
     func whileChanging<Result, Failure: Error>(
         _ names: [Names], _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        let claim = enter(names, isExclusive: true)
+        try holding(names, isExclusive: true, body)
+    }
+
+    private func holding<Result, Failure: Error>(
+        _ names: [Names], isExclusive: Bool, _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let claim = enter(names, isExclusive: isExclusive)
         defer { leave(claim) }
         return try body()
     }

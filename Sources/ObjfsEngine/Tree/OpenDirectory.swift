@@ -80,7 +80,7 @@ final class OpenDirectory: Sendable {
     /// Whether a file has its name still.
     private func isThere(_ file: LiveFile?, as name: String) -> Bool {
         guard let file, folder.bucket.file(ObjectKey(folder.prefix + name)) === file else { return false }
-        return !file.state.withLock { $0.isUnlinked }
+        return !file.isUnlinked
     }
 
     private func add(_ key: String, _ found: Found, _ asked: ContinuousClock.Instant, _ state: inout State) {

@@ -211,11 +211,10 @@ extension Engine {
     private func openFiles(of key: ObjectKey, in bucket: Bucket) throws(Errno) -> [LiveFile] {
         var files: [LiveFile] = []
         for inode in opens.withLock({ Array($0.keys) }) {
-            switch inodes[inode] {
-            case .object(let object) where object.bucket === bucket && object.key == key: break
-            case .file(let file) where file.bucket === bucket && file.key == key && !file.isUnlinked: break
-            default: continue
+            guard let node = inodes[inode], let place = node.place, place.bucket === bucket, place.key == key else {
+                continue
             }
+            if case .file(let file) = node, file.isUnlinked { continue }
             do throws(Errno) {
                 files.append(try makeLive(inode))
             } catch {
@@ -247,13 +246,12 @@ extension Engine {
     func isEmpty(_ folder: Folder, _ operation: String) throws(Errno) -> Bool {
         guard folder.bucket.unlisted(in: folder.prefix).isEmpty else { return false }
         return try answering(operation, folder.url("")) { () throws(StorageError) in
-            var request = ListingRequest(prefix: folder.prefix, limit: 2)
-            while true {
-                let page = try folder.bucket.store.list(request)
-                if page.objects.contains(where: { !sameBytes($0.key.string, folder.prefix) }) { return false }
-                guard let next = page.next else { return true }
-                request.token = next
+            var isEmpty = true
+            try folder.bucket.store.eachPage(ListingRequest(prefix: folder.prefix, limit: 2)) { page in
+                isEmpty = page.objects.allSatisfy { sameBytes($0.key.string, folder.prefix) }
+                return isEmpty
             }
+            return isEmpty
         }
     }
 

@@ -32,9 +32,9 @@ extension Engine {
         }
     }
 
-    /// What a key of a folder is in another.
-    private func key(_ key: ObjectKey, from old: Folder, to new: Folder) -> ObjectKey {
-        ObjectKey(new.prefix + key.string.droppingBytes(old.prefix.utf8.count))
+    /// What a key of a folder, or a prefix below it, is in another.
+    private func moved(_ path: String, from old: Folder, to new: Folder) -> String {
+        new.prefix + path.droppingBytes(old.prefix.utf8.count)
     }
 
     private func moveObjects(from old: Folder, to new: Folder) throws(Errno) {
@@ -64,7 +64,7 @@ extension Engine {
         let begun = Mutex<[ObjectKey]>([])
         do throws(Errno) {
             return try movers.each(sources) { [self] (source) throws(Errno) in
-                let target = key(source.key, from: old, to: new)
+                let target = ObjectKey(moved(source.key.string, from: old, to: new))
                 begun.withLock { $0.append(target) }
                 return try answering("rename", "\(store.name)/\(source.key)") { () throws(StorageError) in
                     try store.copy(source.key, ifVersion: source.etag, to: target, attributes: nil)
@@ -87,7 +87,7 @@ extension Engine {
                 old.bucket.drop(file)
                 continue
             }
-            let target = key(file.key, from: old, to: new)
+            let target = ObjectKey(moved(file.key.string, from: old, to: new))
             if let replaced = rekey(file, to: target) {
                 replaced.map(losesName)
                 try? file.state.withLock { $0.draft }?.file.note(key: target)
@@ -115,13 +115,11 @@ extension Engine {
 
     private func keys(below folder: Folder) throws(StorageError) -> [ObjectInfo] {
         var keys: [ObjectInfo] = []
-        var request = ListingRequest(prefix: folder.prefix)
-        while true {
-            let page = try folder.bucket.store.list(request)
+        try folder.bucket.store.eachPage(ListingRequest(prefix: folder.prefix)) { page in
             keys += page.objects
-            guard let next = page.next else { return keys }
-            request.token = next
+            return true
         }
+        return keys
     }
 
     /// Lets the inodes of folders below a renamed one stand for where they are now.
@@ -135,7 +133,7 @@ extension Engine {
         }
         for (inode, node) in held {
             guard case .folder(let folder) = node else { continue }
-            let prefix = new.prefix + folder.prefix.droppingBytes(old.prefix.utf8.count)
+            let prefix = moved(folder.prefix, from: old, to: new)
             if let metadata = old.bucket.metadata(ofFolder: folder.prefix) {
                 old.bucket.note(metadata, ofFolder: prefix)
             }
