@@ -499,6 +499,25 @@ import VFS
         }
     }
 
+    @Test func `W1: what is written while its folder is renamed is stored although the disk is full`() throws {
+        let files = try WritableStore(["dir/x": "old"], reserve: .max)
+        let large = String(repeating: "0123456789", count: 200)
+        let handle = try files.open("dir/x", [.writing, .truncating])
+        let gate = files.mount.counter.hold(.copy)
+        let rename = files.renameBeside("dir", "new")
+        #expect(gate.waitForArrivals())
+        for start in stride(from: 0, to: 2000, by: 10) {
+            if start == 1000 {
+                gate.open()
+                #expect(rename.value == .some(nil))
+            }
+            try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
+        }
+        try files.close(handle)
+        #expect(files.stored("new/x") == large && files.stored("dir/x") == nil)
+        #expect(try files.remains() == [])
+    }
+
     @Test func `W1: a file that could not be stored is renamed with who reads it`() throws {
         let files = try WritableStore(["x": text])
         let reader = try files.open("x", [.reading])

@@ -203,6 +203,9 @@ final class Bucket: Sendable {
         }
     }
 
+    /// Whether a file of that name, or a folder that it is in, may be about to get another name.
+    func isRenaming(_ key: ObjectKey) -> Bool { names.isChanging(key) || folders.isChanging(key) }
+
     // MARK: Folders
 
     /// Remembers that a folder is there, whether or not the store has anything in it.

@@ -370,7 +370,8 @@ struct PartSender: Sendable {
         guard draft.isTight else { return }
         // A write that is on its way would be lost with the rest.
         draft.whileNobodyWrites { state in
-            guard case .sent = state.streamed.parts[index] else { return }
+            // Under another name, what was sent is of no use.
+            guard case .sent = state.streamed.parts[index], !draft.bucket.isRenaming(key) else { return }
             do throws(Errno) {
                 // Nobody may take a hole for zeros that were written.
                 try draft.file.note(gone: range)

@@ -133,16 +133,24 @@ extension Engine {
             // What is nowhere but in an upload of the old name is stored there first.
             if try isRenamedUnstored(file, renaming) { return }
             try commitInTurn(file, "rename")
+        } else if let file {
+            try giveUpParts(of: file)
         }
         var info = file?.state.withLock { $0.info }
         if file == nil, case .object(let found) = source { info = found }
         guard let info else { throw .noSuchFileOrDirectory }
-        // What was sent ahead is for an object of the old name.
-        file?.state.withLock { $0.draft }?.giveUpParts()
         let copy = try answering("rename", renaming.url) { () throws(StorageError) in
             try renaming.bucket.store.copy(renaming.key, ifVersion: info.etag, to: renaming.newKey, attributes: nil)
         }
         try replace(info, by: copy, in: renaming.bucket)
+    }
+
+    /// Gives up what was sent ahead of a file, which is for an object of the old name; what is only there is stored first.
+    ///
+    /// Whoever calls this sees to it that nobody else stores the file.
+    func giveUpParts(of file: LiveFile) throws(Errno) {
+        guard let draft = file.state.withLock({ $0.draft }), !draft.giveUpPartsIfKept() else { return }
+        try commitInTurn(file, "rename")
     }
 
     /// Gives a file that the store does not have yet another key, unless some of it is only in an upload of this one.
@@ -247,6 +255,8 @@ extension Engine {
     /// Gives a file the key and the version of a copy.
     private func moved(_ file: LiveFile, to copy: ObjectInfo) {
         file.bucket.move(file, to: copy.key).map(losesName)
+        // What was sent meanwhile is here as well: nothing goes from the disk while a file is renamed.
+        file.state.withLock { $0.draft }?.giveUpParts()
         file.state.update { state in
             try? state.draft?.file.note(key: copy.key)
             if let old = state.info {

@@ -17,11 +17,7 @@ extension Engine {
         try storeCopies(of: .below(old.prefix), in: bucket, "rename")
         // Who has begun to store a file is waited for.
         try inTurn(of: bucket.files(below: old.prefix)) { () throws(Errno) in
-            for file in bucket.files(below: old.prefix) {
-                // What was sent ahead is for an object of the old name; what is only there is stored first.
-                guard let draft = file.state.withLock({ $0.draft }), !draft.giveUpPartsIfKept() else { continue }
-                try commitInTurn(file, "rename")
-            }
+            for file in bucket.files(below: old.prefix) { try giveUpParts(of: file) }
             try moveObjects(from: old, to: new)
             // Who looks a name up meanwhile waits until the folder has its new one.
             let unstored = Result { () throws(Errno) in try moveUnstored(from: old, to: new) }
