@@ -57,8 +57,16 @@ extension Engine {
         switch try node(inode) {
         case .account, .folder, .chunkFolder: throw .isDirectory
         case .object, .file:
-            return try using(inode) { () throws(Errno) in
-                try wantsWriting ? openForWriting(inode, flags) : openWhole(inode, flags)
+            // Who removes or replaces it from now on keeps its bytes for this.
+            countOpen(inode, 1)
+            defer { countOpen(inode, -1) }
+            do throws(Errno) {
+                return try using(inode) { () throws(Errno) in
+                    try wantsWriting ? openForWriting(inode, flags) : openWhole(inode, flags)
+                }
+            } catch {
+                if wantsWriting, case .file(let file) = inodes[inode] { storeLeft(of: file) }
+                throw error
             }
         case .chunk(let folder, let number):
             guard !wantsWriting else { throw .readOnlyFileSystem }
@@ -83,9 +91,19 @@ extension Engine {
         return opened(OpenFile(inode, flags))
     }
 
+    /// Counts how often a file is open; when it is not any more and has no name, nothing of it is kept.
+    private func countOpen(_ inode: Inode, _ change: Int) {
+        let isOpen = opens.withLock { opens in
+            let count = (opens[inode] ?? 0) + change
+            opens[inode] = count > 0 ? count : nil
+            return count > 0
+        }
+        if !isOpen, case .file(let live) = inodes[inode], live.isUnlinked { discardDraft(of: live) }
+    }
+
     /// Gives an open file its number.
     func opened(_ file: OpenFile, isDirect: Bool = false) -> OpenedFile {
-        opens.withLock { $0[file.inode, default: 0] += 1 }
+        countOpen(file.inode, 1)
         // An inode number is one version, or changes through the kernel alone: what that has of it stays right.
         return OpenedFile(handle: files.insert(file), keepsCache: !isDirect, isDirect: isDirect)
     }
@@ -171,23 +189,28 @@ extension Engine {
     package func release(_ handle: FileHandle) {
         guard let file = files.remove(handle) else { return }
         file.close()
-        let written = file.mayWrite ? storeLast(file) : nil
-        let isLast = opens.withLock { opens in
-            let count = (opens[file.inode] ?? 1) - 1
-            opens[file.inode] = count > 0 ? count : nil
-            return count <= 0
-        }
+        let written = storeLast(file)
+        countOpen(file.inode, -1)
         // Letting a large draft go takes a while, in which whoever removes the file must not take it for open.
         written?.settle()
-        if isLast, case .file(let live) = inodes[file.inode], live.isUnlinked {
-            discardDraft(of: live)
-        }
+    }
+
+    /// Stores what an open file wrote last, and counts it as a writer no more.
+    ///
+    /// - Returns: The file, whose draft may be of no more use.
+    private func storeLast(_ open: OpenFile) -> LiveFile? {
+        guard open.mayWrite else { return nil }
+        defer { budget.countWriter(-1) }
+        guard case .file(let file) = inodes[open.inode] else { return nil }
+        // Pages that were written through a map come after `close` has asked.
+        try? endWriting(file, "close", isClosed: true)
+        return file
     }
 
     package func unmounted() {
         for file in files.removeAll() {
             file.close()
-            if file.mayWrite { storeLast(file)?.settle() }
+            storeLast(file)?.settle()
         }
         // What is known to be stored leaves nothing behind in the journal.
         unlearned.wait { $0 == 0 ? () : nil }

@@ -339,6 +339,28 @@ import VFS
         #expect(try files.remains() == [])
     }
 
+    @Test(arguments: [false, true], [false, true])
+    func `W8, W9: who waited to open what is replaced has it as it was`(isLive: Bool, isWritten: Bool) throws {
+        let files = try WritableStore(["x": "new content", "y": text])
+        if isLive { try files.put("y", text) }
+        let inode = try files.mount.lookup("y").inode
+        let gate = files.mount.counter.hold(.list)
+        let rename = files.renameBeside("x", "y")
+        #expect(gate.waitForArrivals())
+        let flags: OpenFlags = isWritten ? [.reading, .writing] : .reading
+        let opened = Beside { [engine = files.engine] in try? engine.open(inode, flags).handle }
+        _ = opened.isOver(within: .milliseconds(50))
+        gate.open()
+        #expect(rename.value == .some(nil))
+        let handle = try #require(opened.value ?? nil)
+        #expect(try read(files, handle) == text)
+        #expect(try files.mount.text("y") == "new content")
+        if isWritten { try files.write(handle, "lost") }
+        try files.close(handle)
+        #expect(files.stored("y") == "new content" && files.stored("x") == nil)
+        #expect(try files.remains() == [])
+    }
+
     @Test func `W8: a file that is replaced by one of the same content can be read and written`() throws {
         for isOpen in [false, true] {
             let files = try WritableStore(["y": "same"], namesContent: true)
@@ -435,6 +457,32 @@ import VFS
         if try #require(copied.value) != nil { try files.write(target, try read(files, source)) }
         try files.close(target)
         #expect(files.stored("copy") == text)
+    }
+
+    @Test func `W1: what is copied from a file while that is changed is stored`() throws {
+        for isOpen in [false, true] {
+            let files = try WritableStore(["a": text])
+            let source = try files.open("a", isOpen ? [.reading, .writing] : [.reading])
+            let target = try files.open("copy", [.writing])
+            let inode = try files.mount.lookup("a").inode
+            let gate = files.mount.counter.hold(.copy)
+            var change = AttributeChange()
+            change.permissions = 0o600
+            let setting = Beside { [engine = files.engine, change] in
+                Errno.thrown { () throws(Errno) in _ = try engine.setAttributes(of: inode, change, handle: nil) }
+            }
+            #expect(gate.waitForArrivals())
+            // The kernel does it by reading and writing if this is refused.
+            if (try? files.engine.copyRange(source, at: 0, to: target, at: 0, count: 1000)) == nil {
+                try files.write(target, text)
+            }
+            gate.open()
+            #expect(setting.value == .some(nil))
+            try files.close(target)
+            #expect(files.stored("copy") == text)
+            try files.close(source)
+            #expect(try files.remains() == [])
+        }
     }
 
     @Test func `W1: a copy that can't be stored is no matter of the file that it was copied from`() throws {

@@ -298,6 +298,80 @@ import VFS
         #expect(files.journal.isEmpty)
     }
 
+    // MARK: Several writers
+
+    /// Sets the size or the permissions of a file by its path, as another process does.
+    private func set(
+        _ path: String, size: Int64? = nil, permissions: UInt32? = nil, of files: WritableStore
+    ) throws -> Beside<Errno?> {
+        var change = AttributeChange()
+        change.size = size
+        change.permissions = permissions
+        let inode = try files.mount.lookup(path).inode
+        return Beside { [engine = files.engine, change] in
+            Errno.thrown { () throws(Errno) in _ = try engine.setAttributes(of: inode, change, handle: nil) }
+        }
+    }
+
+    @Test func `W1, M7: what is cut and set while the last writer closes the file is in the store`() throws {
+        let files = try WritableStore(["a": "old"])
+        let writer = try files.open("a", [.writing])
+        try files.write(writer, "content")
+        let gate = files.mount.counter.hold(.write)
+        // As where pages of a map come last: nothing asks after this.
+        let released = Beside { [engine = files.engine] in engine.release(writer) }
+        #expect(gate.waitForArrivals())
+        #expect(try set("a", size: 4, of: files).value == .some(nil))
+        #expect(try set("a", permissions: 0o600, of: files).value == .some(nil))
+        gate.open()
+        #expect(released.value != nil)
+        #expect(files.stored("a") == "cont")
+        #expect(try files.mount.memory.info("a").attributes?.metadata["mode"] == String(0o100600))
+        #expect(try files.remains() == [])
+    }
+
+    @Test func `W7: what was written is kept when it can't be stored, nor what another has cut of it`() throws {
+        let files = try WritableStore(["a": "old"])
+        let gate = files.mount.counter.hold(.write, answering: StorageError(.unavailable, "gone"))
+        let cut = try set("a", size: 1, of: files)
+        #expect(gate.waitForArrivals())
+        let writer = try files.open("a", [.writing])
+        try files.write(writer, "content")
+        let flush = files.flushBeside(writer)
+        _ = flush.isOver(within: .milliseconds(20))
+        gate.open()
+        #expect(flush.value == .some(.ioError))
+        files.engine.release(writer)
+        #expect(cut.value == .some(.ioError))
+        #expect(files.stored("a") == "old")
+        let left = try files.leftByKill()
+        #expect(left.map(\.size) == [7])
+        files.mount.counter.before(.write) { nil }
+        #expect(try files.mount.text("a") == "old")
+    }
+
+    @Test func `M7: permissions that can't be stored are not shown, and do not undo what another has set`() throws {
+        let files = try WritableStore(["a": "old"])
+        let isFirst = Monitor(true)
+        let gate = Gate()
+        files.mount.counter.before(.copy) {
+            gate.pass()
+            defer { isFirst.update { $0 = false } }
+            return isFirst.withLock { $0 } ? StorageError(.unavailable, "gone") : nil
+        }
+        let failing = try set("a", permissions: 0o600, of: files)
+        #expect(gate.waitForArrivals())
+        let other = try set("a", permissions: 0o640, of: files)
+        _ = other.isOver(within: .milliseconds(20))
+        gate.open()
+        #expect(failing.value == .some(.ioError) && other.value == .some(nil))
+        #expect(try files.mount.lookup("a").permissions == 0o640)
+        isFirst.update { $0 = true }
+        #expect(try set("a", permissions: 0o666, of: files).value == .some(.ioError))
+        #expect(try files.mount.memory.info("a").attributes?.metadata["mode"] == String(0o100640))
+        #expect(try files.mount.lookup("a").permissions == 0o640)
+    }
+
     // MARK: A full disk
 
     @Test func `W7: what was sent and could not be kept is not recovered as zeros`() throws {

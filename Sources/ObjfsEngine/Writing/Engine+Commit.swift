@@ -193,37 +193,62 @@ extension Engine {
         file.bucket.listings.forget(info.key)
     }
 
+    /// Does something as one of those who write a file, and stores that, unless others go on to.
+    ///
+    /// - Throws: What the body throws, or why it is not in the store.
+    func writing(_ file: LiveFile, _ operation: String, _ body: () throws(Errno) -> Void) throws(Errno) {
+        file.state.update { $0.writers += 1 }
+        defer { file.settle() }
+        do throws(Errno) {
+            try body()
+        } catch {
+            try? endWriting(file, operation)
+            throw error
+        }
+        try endWriting(file, operation)
+    }
+
+    /// Stores what others have left of a file to somebody who failed to open it.
+    func storeLeft(of file: LiveFile) { try? writing(file, "open") {} }
+
+    /// Lets somebody write to a file no more who was counted among its writers.
+    ///
+    /// The last of them stores what is not in the store yet: who changed it meanwhile may have left that to them.
+    ///
+    /// - Parameter isClosed: Whether it was open, and all is stored although others go on writing.
+    /// - Throws: Why it is not in the store; if nobody else writes the file, it is given up, and kept in the journal.
+    func endWriting(_ file: LiveFile, _ operation: String, isClosed: Bool = false) throws(Errno) {
+        do throws(Errno) {
+            if isClosed { try store(file, operation) }
+            while !file.losesWriterIfSeenTo() { try store(file, operation) }
+        } catch {
+            let isLast = file.state.update { state in
+                state.writers -= 1
+                return state.writers == 0
+            }
+            if isLast { giveUp(file, because: error, keepingCut: isClosed) }
+            throw error
+        }
+    }
+
     /// Ends what cannot be stored: the file is again as the store has it, and the journal keeps what was written.
     ///
     /// Parts that were sent are of no use any more; where the store may be out of reach, the next mount ends the upload.
-    func giveUp(_ file: LiveFile, because reason: Errno) {
-        guard let draft = file.inTurn({ file.takeDraft(ifAtMost: 0) }) else { return }
-        let isWhole = draft.state.withLock { $0.gone.isEmpty }
+    ///
+    /// - Parameter keepingCut: Whether it is kept although it was only cut, and nothing was written.
+    private func giveUp(_ file: LiveFile, because reason: Errno, keepingCut: Bool) {
+        let isUnstored = file.isUnstored
+        guard let draft = file.inTurn({ file.takeChanges() }) else { return }
+        // Who has it open to read goes on to, whatever it is called next.
+        if isUnstored { file.bucket.drop(file) }
         if reason != .ioError, reason != .timedOut { draft.giveUpParts() }
+        let (isCut, isWhole) = draft.state.withLock { ($0.dirty.isEmpty && !isUnstored, $0.gone.isEmpty) }
+        guard keepingCut || !isCut else { return draft.file.discard() }
         try? draft.file.noteKept()
         complaints.tell(
             isWhole
                 ? "\(file.url): what was written is kept: objfs recover lists it (\(draft.file.path))"
                 : "\(file.url): the disk had no room to keep what was sent, and that is lost (\(draft.file.path))")
-        forgetChanges(of: file)
-    }
-
-    /// Lets a file be again as the store has it, unless somebody may write to it.
-    func forgetDraft(of file: LiveFile) {
-        guard let draft = file.inTurn({ file.takeDraft(ifAtMost: 0) }) else { return }
-        draft.giveUpParts()
-        draft.file.discard()
-        forgetChanges(of: file)
-    }
-
-    private func forgetChanges(of file: LiveFile) {
-        let isStored = file.state.update { state in
-            state.isMetadataDirty = false
-            state.written = nil
-            return state.info != nil
-        }
-        // Who has it open to read goes on to, whatever it is called next.
-        if !isStored { file.bucket.drop(file) }
     }
 }
 

@@ -23,29 +23,13 @@ extension Engine {
         guard size >= 0 else { throw .invalidArgument }
         let file = try liveFile(inode)
         guard try attributes(of: inode).size != size || size == 0 else { return }
-        file.state.update { $0.writers += 1 }
-        let result = Result { () throws(Errno) in
+        try writing(file, "truncate") { () throws(Errno) in
             try file.changing(journal(), emptied: size == 0) { (draft) throws(Errno) in try draft.truncate(to: size) }
             file.state.update { state in
                 state.written = .now
                 state.metadata.modified = nil
                 state.metadata.changed = nil
             }
-        }
-        let isLast = file.state.update { state in
-            state.writers -= 1
-            return state.writers == 0
-        }
-        defer { file.settle() }
-        try result.get()
-        // Who else writes it stores it.
-        guard isLast else { return }
-        do throws(Errno) {
-            try commit(file, "truncate")
-        } catch {
-            // Who asked is told, and nothing was written that could be lost.
-            forgetDraft(of: file)
-            throw error
         }
     }
 
@@ -75,26 +59,12 @@ extension Engine {
         case .chunkFolder, .chunk: throw .readOnlyFileSystem
         case .object, .file:
             let file = try liveFile(inode)
-            let (isWaiting, old) = try file.state.update { state throws(Errno) in
-                let old = state.metadata
-                var metadata = old
-                // The time of a write that is not stored yet must not come after one that is set now.
-                if let written = state.written, metadata.modified == nil { metadata.modified = written }
-                try change(&metadata)
-                if metadata.modified != state.written { state.written = nil }
-                state.metadata = metadata
-                state.isMetadataDirty = true
-                // What is being written takes them along when it is closed.
-                return (state.draft != nil && state.writers > 0 || state.isUnlinked, old)
-            }
-            guard !isWaiting else { return }
+            var changed: FileMetadata?
             do throws(Errno) {
-                try commit(file, "setattr")
+                // What is being written takes them along when it is closed.
+                try writing(file, "setattr") { () throws(Errno) in changed = try file.changeMetadata(change) }
             } catch {
-                file.state.update { state in
-                    state.metadata = old
-                    state.isMetadataDirty = false
-                }
+                if let changed { file.withdraw(changed) }
                 throw error
             }
         }

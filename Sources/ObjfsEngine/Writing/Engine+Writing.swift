@@ -108,7 +108,6 @@ extension Engine {
             if flags.contains(.truncating) { try empty(file, journal) }
         } catch {
             file.state.update { $0.writers -= 1 }
-            file.settle()
             throw error
         }
         return openedForWriting(file, flags)
@@ -140,7 +139,13 @@ extension Engine {
         return try changing(name, in: parent) { (folder, key) throws(Errno) in
             if let existing = folder.bucket.file(key), existing.stands(for: nil) {
                 guard !flags.contains(.exclusive) else { throw .fileExists }
-                let opened = try openForWriting(existing, flags, journal)
+                let opened: OpenedFile
+                do throws(Errno) {
+                    opened = try openForWriting(existing, flags, journal)
+                } catch {
+                    storeLeft(of: existing)
+                    throw error
+                }
                 do throws(Errno) {
                     return (try entry(.file(existing), expires: .now + options.metadataTTL), opened)
                 } catch {
@@ -249,29 +254,6 @@ extension Engine {
         try commit(file, "fsync")
     }
 
-    /// Stores what an open file wrote last; what can't be stored is given up, and kept in the journal.
-    ///
-    /// - Returns: The file, if all of it is in the store and nobody else writes it: its draft is of no more use.
-    func storeLast(_ open: OpenFile) -> LiveFile? {
-        defer { budget.countWriter(-1) }
-        guard case .file(let file) = inodes[open.inode] else { return nil }
-        var failure: Errno?
-        do throws(Errno) {
-            // Pages that were written through a map come after `close` has asked.
-            try store(file, "close")
-        } catch {
-            failure = error
-        }
-        let isLast = file.state.withLock { state in
-            state.writers -= 1
-            return state.writers == 0
-        }
-        guard isLast else { return nil }
-        guard let failure else { return file }
-        giveUp(file, because: failure)
-        return nil
-    }
-
     package func allocate(_ handle: FileHandle, mode: Int32, offset: Int64, length: Int64) throws(Errno) {
         guard let open = files[handle], open.mayWrite else { throw .badFileDescriptor }
         guard offset >= 0, length > 0 else { throw .invalidArgument }
@@ -298,21 +280,37 @@ extension Engine {
         // What is taken from it is stored before it goes, by who waits for this.
         return try bucket.folders.whileUsing(key) { () throws(Errno) in
             try bucket.names.whileUsing(key) { () throws(Errno) in
-                let version: ObjectVersion? =
-                    switch try node(from.inode) {
-                    case .object(let object): object
-                    case .file(let file): file.storedVersion
-                    case .account, .folder, .chunkFolder, .chunk: nil
-                    }
-                guard let version, version.key == key, Int64(count) >= version.info.size, version.info.size > 0,
-                    !version.isRetired, version.bucket === file.bucket, file.state.withLock({ $0.info == nil }),
-                    try file.changing(journal(), { (draft) throws(Errno) in try draft.become(version) })
+                guard bucket === file.bucket, let version = unchangedVersion(from.inode), version.key == key,
+                    version.info.size > 0, version.info.size <= Int64(count), file.state.withLock({ $0.info == nil }),
+                    try becomes(file, version, of: from.inode)
                 else { throw .notSupportedOnSocket }
                 noteWritten(file)
-                file.bucket.noteCopy(file)
                 return Int(version.info.size)
             }
         }
+    }
+
+    /// Lets a new file be a version of another as a whole, unless that is being changed; says whether it does.
+    private func becomes(_ file: LiveFile, _ version: ObjectVersion, of source: Inode) throws(Errno) -> Bool {
+        try file.changing(journal()) { (draft) throws(Errno) in
+            guard try draft.become(version) else { return false }
+            file.bucket.noteCopy(file)
+            // Who changes the source from now on stores this before.
+            if unchangedVersion(source)?.isSame(as: version) ?? false { return true }
+            try draft.truncate(to: 0)
+            return false
+        }
+    }
+
+    /// The version that an inode stands for, unless that is being changed.
+    private func unchangedVersion(_ inode: Inode) -> ObjectVersion? {
+        let version: ObjectVersion? =
+            switch inodes[inode] {
+            case .object(let object): object
+            case .file(let file): file.isDirty ? nil : file.storedVersion
+            case .account, .folder, .chunkFolder, .chunk, nil: nil
+            }
+        return version.flatMap { $0.isRetired ? nil : $0 }
     }
 
     package func seek(_ handle: FileHandle, offset: Int64, whence: Int32) throws(Errno) -> Int64 {

@@ -148,11 +148,7 @@ final class LiveFile: Sendable {
     }
 
     /// Whether anything is not in the store.
-    var isDirty: Bool {
-        state.withLock { state in
-            !state.isUnlinked && (state.isMetadataDirty || state.draft?.isDirty ?? false)
-        }
-    }
+    var isDirty: Bool { state.withLock { $0.isDirty } }
 
     /// Whether the file's bytes can be read: they are in the store, which has no other version, or here.
     var canBeOpened: Bool {
@@ -180,6 +176,15 @@ final class LiveFile: Sendable {
         state.withLock { state in
             let info = state.draft.map { $0.state.withLock { $0.base?.info } } ?? state.info
             return Source(draft: state.draft.map(ObjectIdentifier.init), key: info?.key, version: info?.etag)
+        }
+    }
+
+    /// Counts one writer less, unless something is not in the store that no other writer sees to; says whether it did.
+    func losesWriterIfSeenTo() -> Bool {
+        state.update { state in
+            guard state.writers > 1 && state.draft != nil || !state.isDirty else { return false }
+            state.writers -= 1
+            return true
         }
     }
 
@@ -252,18 +257,44 @@ final class LiveFile: Sendable {
     }
 
     /// Takes the draft away for good.
+    func takeDraft() -> Draft? { state.withLock { $0.takeDraft() } }
+
+    /// Takes all away that is not in the store, unless somebody may write to the file by now.
     ///
-    /// - Parameter writers: If given, it is left if more than so many may write to the file.
-    func takeDraft(ifAtMost writers: Int = .max) -> Draft? {
-        state.withLock { state in
-            guard state.writers <= writers, let draft = state.draft else { return nil }
-            draft.letGo()
-            state.draft = nil
-            return draft
+    /// - Returns: The draft, if there was one.
+    func takeChanges() -> Draft? {
+        state.update { state in
+            guard state.writers == 0, !state.isUnlinked else { return nil }
+            state.forgetMetadata()
+            state.written = nil
+            return state.takeDraft()
         }
     }
 
     // MARK: Attributes
+
+    /// Changes the metadata, which are to be stored then.
+    ///
+    /// - Returns: What they are now.
+    func changeMetadata(_ change: (inout FileMetadata) throws(Errno) -> Void) throws(Errno) -> FileMetadata {
+        try state.update { state throws(Errno) in
+            var metadata = state.metadata
+            // The time of a write that is not stored yet must not come after one that is set now.
+            if let written = state.written, metadata.modified == nil { metadata.modified = written }
+            try change(&metadata)
+            if metadata.modified != state.written { state.written = nil }
+            state.metadata = metadata
+            state.isMetadataDirty = true
+            return metadata
+        }
+    }
+
+    /// Lets the metadata be again as the store has them, unless somebody has changed them since.
+    func withdraw(_ metadata: FileMetadata) {
+        state.update { state in
+            if state.metadata == metadata { state.forgetMetadata() }
+        }
+    }
 
     /// What the object is to carry.
     ///
@@ -275,5 +306,21 @@ final class LiveFile: Sendable {
             metadata.modified = written
         }
         return metadata.written(into: state.attributes)
+    }
+}
+
+extension LiveFile.State {
+    fileprivate var isDirty: Bool { !isUnlinked && (isMetadataDirty || draft?.isDirty ?? false) }
+
+    fileprivate mutating func takeDraft() -> Draft? {
+        draft?.letGo()
+        defer { draft = nil }
+        return draft
+    }
+
+    /// Takes the metadata that the store has for those that the file has.
+    fileprivate mutating func forgetMetadata() {
+        if isMetadataDirty, let stored = info?.attributes { metadata = FileMetadata(stored) }
+        isMetadataDirty = false
     }
 }
