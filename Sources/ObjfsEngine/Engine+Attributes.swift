@@ -46,7 +46,7 @@ extension Engine {
 
     private func folderAttributes(_ inode: Inode, _ folder: Folder) -> Attributes {
         var attributes = folderAttributes(inode, started)
-        if let metadata = folder.bucket.metadata(ofFolder: folder.prefix) { attributes.take(metadata) }
+        if let marker = folder.bucket.marker(ofFolder: folder.prefix) { attributes.take(marker.metadata) }
         return attributes
     }
 

@@ -102,7 +102,7 @@ extension Engine {
         return switch node {
         case .object(let object): object.info.attributes.map { FileMetadata($0).extended } ?? [:]
         case .file(let file): file.state.withLock { $0.metadata.extended }
-        case .folder(let folder): folder.bucket.metadata(ofFolder: folder.prefix)?.extended ?? [:]
+        case .folder(let folder): folder.bucket.marker(ofFolder: folder.prefix)?.metadata.extended ?? [:]
         case .account, .chunkFolder, .chunk: [:]
         }
     }

@@ -47,6 +47,8 @@ package struct UploadLimits: Hashable, Sendable {
     /// The highest number of a part.
     package var parts: Int
     package var largestObject: Int64
+    /// How many bytes a key has at most.
+    package var longestKey = 1024
 
     package init(smallestPart: Int64, largestPart: Int64, parts: Int, largestObject: Int64) {
         self.smallestPart = smallestPart

@@ -1,4 +1,5 @@
 import Bytes
+import Glibc
 import ObjfsEngine
 import ObjfsTesting
 import Storage
@@ -282,20 +283,138 @@ import VFS
         #expect(shown.modified.nanoseconds == 1_234_567_890_123_456_789)
     }
 
-    @Test func `M7: what a folder carries already is not written again, what it may not carry any more is`() throws {
-        for ttl in [Duration.seconds(600), .zero] {
-            let files = try WritableStore(options: { $0.metadataTTL = ttl })
+    @Test func `M7: what a folder carries already is not written again, what it does not any more is`() throws {
+        for isChanged in [false, true] {
+            let files = try WritableStore(options: { $0.metadataTTL = isChanged ? .zero : .seconds(600) })
             try files.makeFolder("d")
             let inode = try files.mount.lookup("d").inode
             var owner = AttributeChange()
             owner.owner = WritableStore.caller.user
+            if isChanged { try files.mount.memory.write("d/", .empty, attributes: .init(), condition: .always) }
             let before = files.mount.counter.counts.writes
             _ = try files.engine.setAttributes(of: inode, owner, handle: nil)
-            #expect(files.mount.counter.counts.writes == (ttl == .zero ? before + 1 : before))
+            #expect(files.mount.counter.counts.writes == (isChanged ? before + 1 : before))
+            #expect(try files.mount.memory.info("d/").attributes?.metadata["uid"] == "1000")
             owner.owner = 7
             _ = try files.engine.setAttributes(of: inode, owner, handle: nil)
             #expect(try files.mount.memory.info("d/").attributes?.metadata["uid"] == "7")
         }
+    }
+
+    @Test func `M7: what a folder's marker carries or holds stays when some of it is changed`() throws {
+        for content in ["", "not by objfs"] {
+            var names: [String: String] = [:]
+            for number in 0..<20 { names["home/\(number)/x"] = "x" }
+            let files = try WritableStore(names)
+            let carried = ObjectAttributes(
+                contentType: "text/plain", metadata: ["mode": String(0o40700), "note": "by another", "gid": "9"])
+            for number in 0..<20 {
+                try files.mount.memory.write(
+                    ObjectKey("home/\(number)/"), ByteSlice(content.utf8), attributes: carried, condition: .always)
+            }
+            // Many names of a folder are not asked about one by one.
+            var owner = AttributeChange()
+            owner.owner = 7
+            for number in 0..<20 {
+                let inode = try files.mount.lookup("home/\(number)").inode
+                _ = try files.engine.setAttributes(of: inode, owner, handle: nil)
+            }
+            var expected = carried.metadata
+            expected["uid"] = "7"
+            for number in 0..<20 {
+                let key = ObjectKey("home/\(number)/")
+                let attributes = try files.mount.memory.info(key).attributes
+                #expect(attributes?.contentType == "text/plain")
+                #expect(attributes?.metadata.filter { $0.key != "ctime" } == expected)
+                #expect(files.stored(key.string) == content)
+            }
+            try files.unlink("home/1/x")
+            if content.isEmpty {
+                try files.removeFolder("home/1")
+            } else {
+                #expect(throws: Errno.directoryNotEmpty) { try files.removeFolder("home/1") }
+                try files.rename("home/1", "home/new")
+                #expect(files.stored("home/new/") == content)
+            }
+        }
+    }
+
+    @Test func `W8: folders that were emptied stay when what they are in is renamed`() throws {
+        let files = try WritableStore(["d/sub/only": "x", "d/a": "a"])
+        try files.unlink("d/sub/only")
+        try files.rename("d", "e")
+        #expect(try files.mount.lookup("e/sub").type == .directory)
+        #expect(try files.mount.names("e") == ["a", "sub"])
+        #expect(throws: Errno.noSuchFileOrDirectory) { try files.mount.lookup("d") }
+    }
+
+    @Test func `M7: what could not be stored is not shown, and not read from the kernel's pages`() throws {
+        let files = try WritableStore(["a": "old"])
+        let inode = try files.mount.lookup("a").inode
+        let before = try files.mount.lookup("a")
+        let handle = try files.open("a")
+        try files.write(handle, "new")
+        var change = AttributeChange()
+        change.permissions = 0o600
+        _ = try files.engine.setAttributes(of: inode, change, handle: handle)
+        files.mount.counter.before(.write) { StorageError(.accessDenied, "no") }
+        #expect(throws: Errno.permissionDenied) { try files.close(handle) }
+        let after = try files.mount.lookup("a")
+        #expect(after.permissions == before.permissions && after.modified == before.modified)
+        let opened = try files.engine.open(after.inode, .reading)
+        #expect(!opened.keepsCache)
+        #expect(try files.mount.text("a") == "old")
+    }
+
+    @Test func `M1: a name whose version is not what it was is listed`() throws {
+        let files = try WritableStore(["d/b": "other"], namesContent: true)
+        try files.put("d/a", "text")
+        let reader = try files.open("d/a", [.reading])
+        try files.mount.memory.delete("d/a")
+        #expect(throws: Errno.staleNFSFileHandle) { try files.engine.read(reader, at: 0, count: 10) }
+        try files.mount.memory.write("d/a", ByteSlice("text".utf8), attributes: .init(), condition: .always)
+        let names = try files.mount.list("d", withAttributes: true).map(\.name)
+        #expect(names == ["a", "b"])
+        #expect(try files.mount.text("d/a") == "text")
+    }
+
+    @Test func `W2: what is larger than the store takes is not opened to write it`() throws {
+        var limits = WritableStore.small
+        limits.largestObject = 100
+        let files = try WritableStore(["a": String(repeating: "x", count: 101)], limits: limits)
+        #expect(throws: Errno(rawValue: EFBIG)) { try files.open("a", [.writing]) }
+        #expect(try files.mount.text("a").utf8.count == 101)
+    }
+
+    @Test func `W2: in a part of a bucket a name may be as long as its whole key may be`() throws {
+        let store = InMemoryStore(limits: .s3)
+        let part = PrefixedStore(store, prefix: "part")
+        #expect(part.uploadLimits.longestKey == store.uploadLimits.longestKey - 5)
+        var limits = WritableStore.small
+        limits.longestKey = 5
+        let files = try WritableStore(limits: limits)
+        try files.put("abcde", "x")
+        #expect(throws: Errno.fileNameTooLong) { try files.put("abcdef", "x") }
+        try files.makeFolder("abcd")
+        #expect(throws: Errno.fileNameTooLong) { try files.makeFolder("abcde") }
+        #expect(files.stored("abcdef") == nil)
+    }
+
+    @Test func `W4: a store that refuses one upload still copies parts`() throws {
+        let large = String(repeating: "0123456789", count: 200)
+        let files = try WritableStore(["a": large])
+        let handle = try files.open("a", [.writing])
+        let isFirst = Monitor(true)
+        files.mount.counter.before(.beginUpload) {
+            isFirst.update { first in
+                defer { first = false }
+                return first ? StorageError(.unsupported, "not this one") : nil
+            }
+        }
+        try files.write(handle, "end", at: 2000)
+        try files.close(handle)
+        #expect(files.stored("a") == large + "end")
+        #expect(files.mount.counter.counts.copiedParts > 0)
     }
 
     @Test func `making a folder asks no more than looking its name up has asked`() throws {

@@ -38,8 +38,8 @@ final class Bucket: Sendable {
         private var filesByFolder: [ObjectKey: [ObjectKey: LiveFile]] = [:]
         /// Folders that were there and may have nothing in them by now, by the one that they are in.
         private var foldersByFolder: [ObjectKey: Set<ObjectKey>] = [:]
-        /// What the markers of folders carry, and when that was learned.
-        var metadata: [ObjectKey: (carried: FileMetadata, learned: ContinuousClock.Instant)] = [:]
+        /// The markers of folders that were asked for.
+        var markers: [ObjectKey: FolderMarker] = [:]
 
         subscript(file key: ObjectKey) -> LiveFile? {
             get { filesByFolder[key.folder]?[key] }
@@ -56,6 +56,10 @@ final class Bucket: Sendable {
         func hasFolder(_ key: ObjectKey) -> Bool { foldersByFolder[key.folder]?.contains(key) ?? false }
         func folders(in folder: ObjectKey) -> Set<ObjectKey> { foldersByFolder[folder] ?? [] }
         mutating func keepFolder(_ key: ObjectKey) { foldersByFolder[key.folder, default: []].insert(key) }
+
+        func folders(below prefix: String) -> [String] {
+            foldersByFolder.values.flatMap { $0.map(\.string) }.filter { $0.beginsWithBytes(of: prefix) }
+        }
 
         mutating func dropFolders(below prefix: String) {
             for (folder, keys) in foldersByFolder {
@@ -101,6 +105,9 @@ final class Bucket: Sendable {
     func noteNoPartCopies() { lacksPartCopies.store(true, ordering: .relaxed) }
 
     // MARK: What may be written
+
+    /// How many bytes a key has at most.
+    var longestKey: Int { store.uploadLimits.longestKey }
 
     /// Whether it is worth asking, before a file is written, if the store will take it.
     func mayRefuse(_ key: ObjectKey) -> Bool {
@@ -220,24 +227,25 @@ final class Bucket: Sendable {
     func dropFolder(_ prefix: String) {
         changes.withLock { changes in
             changes.dropFolders(below: prefix)
-            changes.metadata = changes.metadata.filter { !$0.key.string.beginsWithBytes(of: prefix) }
+            changes.markers = changes.markers.filter { !$0.key.string.beginsWithBytes(of: prefix) }
         }
     }
 
-    /// What the marker of a folder carries, if it was asked for.
-    func metadata(ofFolder prefix: String) -> FileMetadata? {
-        changes.withLock { $0.metadata[ObjectKey(prefix)]?.carried }
+    /// The folders below one that are there, whether or not the store has anything in them.
+    func keptFolders(below prefix: String) -> [String] { changes.withLock { $0.folders(below: prefix) } }
+
+    /// The marker of a folder, if it was asked for.
+    func marker(ofFolder prefix: String) -> FolderMarker? { changes.withLock { $0.markers[ObjectKey(prefix)] } }
+
+    /// The marker of a folder, if it was asked for a short while ago.
+    func marker(ofFolder prefix: String, notOlderThan age: Duration) -> FolderMarker? {
+        marker(ofFolder: prefix).flatMap { $0.learned + age > .now ? $0 : nil }
     }
 
-    /// Whether what the marker of a folder carries was learned a short while ago.
-    func knowsMetadata(ofFolder prefix: String, notOlderThan age: Duration) -> Bool {
-        changes.withLock { ($0.metadata[ObjectKey(prefix)]?.learned).map { $0 + age > .now } ?? false }
-    }
-
-    func note(_ metadata: FileMetadata, ofFolder prefix: String) {
+    func note(_ marker: FolderMarker, ofFolder prefix: String) {
         changes.withLock { changes in
-            if changes.metadata.count >= 100_000 { changes.metadata.removeAll() }
-            changes.metadata[ObjectKey(prefix)] = (metadata, .now)
+            if changes.markers.count >= 100_000 { changes.markers.removeAll() }
+            changes.markers[ObjectKey(prefix)] = marker
         }
     }
 

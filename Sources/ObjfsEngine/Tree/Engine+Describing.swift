@@ -57,7 +57,7 @@ extension Engine {
         let folders = names.compactMap { listed -> Folder? in
             guard case .folder = listed.found else { return nil }
             let prefix = folder.prefix + listed.name + "/"
-            guard !folder.bucket.knowsMetadata(ofFolder: prefix, notOlderThan: options.metadataTTL) else { return nil }
+            guard folder.bucket.marker(ofFolder: prefix, notOlderThan: options.metadataTTL) == nil else { return nil }
             return Folder(bucket: folder.bucket, prefix: prefix)
         }
         let unknown = objects.filter { folder.bucket.attributes.attributes(of: $0.info) == nil }
@@ -96,12 +96,12 @@ extension Engine {
         guard isAttributed == true || (alone && !folder.bucket.listings.isBusy(parent.string)) else { return }
         do throws(StorageError) {
             let info = try folder.bucket.store.info(ObjectKey(folder.prefix))
-            folder.bucket.note(FileMetadata(info.attributes ?? ObjectAttributes()), ofFolder: folder.prefix)
+            folder.bucket.note(FolderMarker(info), ofFolder: folder.prefix)
         } catch {
             switch error.code {
             case .notFound, .accessDenied, .invalid, .unsupported:
                 // Nothing is known of it, and need not be asked again with each listing.
-                folder.bucket.note(FileMetadata(), ofFolder: folder.prefix)
+                folder.bucket.note(FolderMarker(nil), ofFolder: folder.prefix)
             default: throw error
             }
         }

@@ -2,8 +2,6 @@
 enum FileName {
     /// The longest name, in bytes: `NAME_MAX`.
     static let longest = 255
-    /// The longest key that stores take, in bytes.
-    static let longestKey = 1024
 
     /// Whether a file can have this name.
     ///

@@ -59,7 +59,7 @@ extension Engine {
         case .chunkFolder, .chunk: throw .readOnlyFileSystem
         case .object, .file:
             let file = try liveFile(inode)
-            var changed: FileMetadata?
+            var changed: (FileMetadata, FileMetadata)?
             do throws(Errno) {
                 // What is being written takes them along when it is closed.
                 try writing(file, "setattr") { () throws(Errno) in changed = try file.changeMetadata(change) }
@@ -74,33 +74,49 @@ extension Engine {
         of folder: Folder, _ change: (inout FileMetadata) throws(Errno) -> Void
     ) throws(Errno) {
         guard !folder.prefix.isEmpty else { throw .notPermitted }
-        try answering("setattr", folder.url("")) { () throws(StorageError) in
-            if folder.bucket.metadata(ofFolder: folder.prefix) == nil { try describe(folder, alone: true) }
-        }
-        let known = folder.bucket.metadata(ofFolder: folder.prefix) ?? FileMetadata()
-        var metadata = known
+        let marker = try answering("setattr", folder.url("")) { () throws(StorageError) in try readMarker(of: folder) }
+        var metadata = marker.metadata
         if metadata.mode == nil { metadata.setPermissions(options.folderPermissions, type: .directory) }
         try change(&metadata)
         // Who copies a tree gives each folder its owner, which it mostly has: the store is not asked to note that again.
         var unchanged = metadata
-        unchanged.changed = known.changed
-        let isFresh = folder.bucket.knowsMetadata(ofFolder: folder.prefix, notOlderThan: options.metadataTTL)
-        guard unchanged != known || !isFresh else { return }
-        try writeMarker(of: folder, metadata, "setattr")
+        unchanged.changed = marker.metadata.changed
+        guard unchanged != marker.metadata else { return }
+        try writeMarker(of: folder, metadata, over: marker, "setattr")
     }
 
-    /// Writes the marker of a folder: an object without bytes whose key ends in `/`.
-    func writeMarker(of folder: Folder, _ metadata: FileMetadata, _ operation: String) throws(Errno) {
-        // A request that failed may have been carried out.
-        defer { folder.bucket.listings.forget(ObjectKey(folder.prefix)) }
-        try answering(operation, folder.url("")) { () throws(StorageError) in
-            let attributes = ObjectAttributes(contentType: "application/x-directory")
-            try folder.bucket.store.write(
-                ObjectKey(folder.prefix), .empty,
-                attributes: options.permissions == .persist ? metadata.written(into: attributes) : attributes,
-                condition: .always)
+    /// The marker of a folder, asked for unless it was a short while ago.
+    private func readMarker(of folder: Folder) throws(StorageError) -> FolderMarker {
+        let known = folder.bucket.marker(ofFolder: folder.prefix, notOlderThan: options.metadataTTL)
+        // That nothing was found may mean that it was not asked for.
+        if let known, known.info != nil { return known }
+        do throws(StorageError) {
+            return FolderMarker(try folder.bucket.store.info(ObjectKey(folder.prefix)))
+        } catch {
+            guard [.notFound, .invalid, .unsupported].contains(error.code) else { throw error }
+            return FolderMarker(nil)
         }
-        folder.bucket.note(metadata, ofFolder: folder.prefix)
+    }
+
+    /// Writes the marker of a folder; what another program has put there stays.
+    ///
+    /// - Parameter marker: What there is, if it isn't new.
+    func writeMarker(
+        of folder: Folder, _ metadata: FileMetadata, over marker: FolderMarker? = nil, _ operation: String
+    ) throws(Errno) {
+        let (store, key) = (folder.bucket.store, ObjectKey(folder.prefix))
+        var attributes = marker?.info?.attributes ?? ObjectAttributes(contentType: "application/x-directory")
+        if options.permissions == .persist { attributes = metadata.written(into: attributes) }
+        // A request that failed may have been carried out.
+        defer { folder.bucket.listings.forget(key) }
+        let info = try answering(operation, folder.url("")) { () throws(StorageError) in
+            if let version = marker?.versionWithBytes {
+                return try store.copy(key, ifVersion: version, to: key, attributes: attributes)
+            }
+            return try store.write(key, .empty, attributes: attributes, condition: .always)
+        }
+        let written = ObjectVersion(bucket: folder.bucket, info: info).carrying(attributes)
+        folder.bucket.note(FolderMarker(written.info), ofFolder: folder.prefix)
     }
 }
 

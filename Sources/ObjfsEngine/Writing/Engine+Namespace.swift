@@ -12,7 +12,7 @@ extension Engine {
         _ = try journal()
         return try changing(name, in: parent) { (above, key) throws(Errno) in
             // A folder's marker has one byte more.
-            guard key.string.utf8.count < FileName.longestKey else { throw .fileNameTooLong }
+            guard key.string.utf8.count < above.bucket.longestKey else { throw .fileNameTooLong }
             guard try find(name, in: above, "mkdir", absence: Listings.lookedUp) == nil else { throw .fileExists }
             let folder = Folder(bucket: above.bucket, prefix: key.string + "/")
             var metadata = FileMetadata()
@@ -248,7 +248,7 @@ extension Engine {
         return try answering(operation, folder.url("")) { () throws(StorageError) in
             var isEmpty = true
             try folder.bucket.store.eachPage(ListingRequest(prefix: folder.prefix, limit: 2)) { page in
-                isEmpty = page.objects.allSatisfy { sameBytes($0.key.string, folder.prefix) }
+                isEmpty = page.objects.allSatisfy { sameBytes($0.key.string, folder.prefix) && $0.size == 0 }
                 return isEmpty
             }
             return isEmpty

@@ -38,7 +38,7 @@ extension Engine {
         let sources = try answering("rename", old.url("")) { () throws(StorageError) in try keys(below: old) }
         let growth = new.prefix.utf8.count - old.prefix.utf8.count
         let moving = sources.map(\.key) + bucket.files(below: old.prefix).map(\.key)
-        guard moving.allSatisfy({ $0.string.utf8.count + growth <= FileName.longestKey }) else {
+        guard moving.allSatisfy({ $0.string.utf8.count + growth <= bucket.longestKey }) else {
             throw .fileNameTooLong
         }
         if sources.count > 1000 {
@@ -118,8 +118,11 @@ extension Engine {
         return keys
     }
 
-    /// Lets the inodes of folders below a renamed one stand for where they are now.
+    /// Lets the inodes of folders below a renamed one stand for where they are now, and keeps those that are empty.
     private func moveFolders(from old: Folder, to new: Folder) {
+        for prefix in old.bucket.keptFolders(below: old.prefix) {
+            old.bucket.keepFolder(moved(prefix, from: old, to: new))
+        }
         let held = inodes.all { node in
             if case .folder(let folder) = node {
                 folder.bucket === old.bucket && folder.prefix.beginsWithBytes(of: old.prefix)
@@ -130,9 +133,7 @@ extension Engine {
         for (inode, node) in held {
             guard case .folder(let folder) = node else { continue }
             let prefix = moved(folder.prefix, from: old, to: new)
-            if let metadata = old.bucket.metadata(ofFolder: folder.prefix) {
-                old.bucket.note(metadata, ofFolder: prefix)
-            }
+            if let marker = old.bucket.marker(ofFolder: folder.prefix) { old.bucket.note(marker, ofFolder: prefix) }
             inodes.replace(inode, by: .folder(Folder(bucket: old.bucket, prefix: prefix)))
         }
     }

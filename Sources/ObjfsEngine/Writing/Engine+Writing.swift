@@ -51,6 +51,7 @@ extension Engine {
                 guard info.etag == object.info.etag else { throw .changed() }
                 return info
             }
+        guard info.size <= object.bucket.store.uploadLimits.largestObject else { throw .fileTooLarge }
         let version = ObjectVersion(bucket: object.bucket, info: info)
         let file = object.bucket.file(
             object.key, if: { $0.stands(for: info) || $0.inode != inode && $0.isBeingChanged },
@@ -210,7 +211,7 @@ extension Engine {
         switch try node(parent) {
         case .folder(let folder):
             let key = folder.prefix + name
-            guard key.utf8.count <= FileName.longestKey else { throw .fileNameTooLong }
+            guard key.utf8.count <= folder.bucket.longestKey else { throw .fileNameTooLong }
             return (folder, ObjectKey(key))
         case .account: throw .notPermitted
         case .chunkFolder: throw .readOnlyFileSystem

@@ -77,7 +77,11 @@ package struct PrefixedStore: ObjectStore {
 
     // MARK: Objects written in parts
 
-    package var uploadLimits: UploadLimits { base.uploadLimits }
+    package var uploadLimits: UploadLimits {
+        var limits = base.uploadLimits
+        limits.longestKey -= prefix.utf8.count
+        return limits
+    }
 
     private func outer(_ upload: Upload) -> Upload { Upload(key: outer(upload.key), id: upload.id) }
 
