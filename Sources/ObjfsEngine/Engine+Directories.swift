@@ -84,7 +84,7 @@ extension Engine {
             let candidate = Candidate(
                 name: listed.name, node: directory.folder.node(listed.name, listed.found),
                 expires: expires(listed, in: directory.folder))
-            guard try handOn(candidate, cookie: UInt64(index) + 3, withAttributes, body) else { return }
+            guard handOn(candidate, cookie: UInt64(index) + 3, withAttributes, body) else { return }
         }
     }
 
@@ -115,19 +115,17 @@ extension Engine {
     /// Hands on one entry; with attributes, it is counted as a reference if it was taken.
     private func handOn(
         _ candidate: Candidate, cookie: UInt64, _ withAttributes: Bool, _ body: (DirectoryEntry) -> Bool
-    ) throws(Errno) -> Bool {
-        guard withAttributes, let expires = candidate.expires else {
-            let inode = inodes.number(for: candidate.node)
-            return body(
-                DirectoryEntry(
-                    name: candidate.name, inode: inode, type: candidate.node.type, cookie: cookie))
+    ) -> Bool {
+        // Of what can't be told, whoever wants it looks the name up.
+        var entry: Entry?
+        if withAttributes, let expires = candidate.expires {
+            entry = try? self.entry(candidate.node, expires: expires)
         }
-        let entry = try entry(candidate.node, expires: expires)
-        let inode = entry.attributes.inode
+        let inode = entry?.attributes.inode ?? inodes.number(for: candidate.node)
         let isTaken = body(
             DirectoryEntry(
                 name: candidate.name, inode: inode, type: candidate.node.type, cookie: cookie, entry: entry))
-        if !isTaken { inodes.forget(inode, references: 1) }
+        if !isTaken, entry != nil { inodes.forget(inode, references: 1) }
         return isTaken
     }
 }

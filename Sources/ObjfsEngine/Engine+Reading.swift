@@ -104,8 +104,10 @@ extension Engine {
     /// Gives an open file its number.
     func opened(_ file: OpenFile, isDirect: Bool = false) -> OpenedFile {
         countOpen(file.inode, 1)
-        // An inode number is one version, or changes through the kernel alone: what that has of it stays right.
-        return OpenedFile(handle: files.insert(file), keepsCache: !isDirect, isDirect: isDirect)
+        // An inode number is one version, or changes through the kernel alone: what that has of it stays right, but for
+        // what could not be stored.
+        let isRight = if case .file(let live) = inodes[file.inode] { !live.hasLostPages } else { true }
+        return OpenedFile(handle: files.insert(file), keepsCache: !isDirect && isRight, isDirect: isDirect)
     }
 
     package func read(_ handle: FileHandle, at offset: Int64, count: Int) throws(Errno) -> [ByteSlice] {

@@ -20,6 +20,11 @@ final class AttributeCache: Sendable {
         var known: [Version: Carried] = [:]
         /// Whether the objects of a folder carry what file systems write, by its prefix.
         var folders: [ObjectKey: Bool] = [:]
+
+        mutating func note(_ folder: ObjectKey, isAttributed: Bool) {
+            if folders.count >= AttributeCache.limit { folders.removeAll() }
+            folders[folder] = isAttributed
+        }
     }
 
     private let state = Mutex(State())
@@ -48,7 +53,7 @@ final class AttributeCache: Sendable {
             if state.known.count >= Self.limit { state.known.removeAll() }
             state.known[Version(key: object.key, etag: object.etag)] = Carried(
                 attributes: attributes, modified: object.modified, isListed: isListed)
-            if attributes.metadata["mode"] != nil { state.folders[object.key.folder] = true }
+            if attributes.metadata["mode"] != nil { state.note(object.key.folder, isAttributed: true) }
         }
     }
 
@@ -58,8 +63,7 @@ final class AttributeCache: Sendable {
     /// Notes that an object of a folder carries nothing that file systems write.
     func notePlain(_ folder: ObjectKey) {
         state.withLock { state in
-            if state.folders.count >= Self.limit { state.folders.removeAll() }
-            if state.folders[folder] == nil { state.folders[folder] = false }
+            if state.folders[folder] == nil { state.note(folder, isAttributed: false) }
         }
     }
 }

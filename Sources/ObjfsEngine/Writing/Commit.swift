@@ -165,7 +165,6 @@ struct Commit {
         } catch {
             guard error.code == .unsupported || error.code == .notFound else { throw error }
             // The service copies no parts, or replaces none: all over, by plain parts alone. Or it has lost the upload.
-            if error.code == .unsupported { draft.bucket.noteNoPartCopies() }
             draft.giveUpParts()
             return try writeParts(size, sender)
         }
@@ -217,8 +216,13 @@ struct Commit {
             guard let base = draft.state.withLock({ $0.base }) else {
                 throw StorageError(.unsupported, "there is nothing to copy from")
             }
-            return try store.copyPart(
-                index + 1, of: upload, from: base.key, range: range, ifVersion: base.info.etag)
+            do throws(StorageError) {
+                return try store.copyPart(
+                    index + 1, of: upload, from: base.key, range: range, ifVersion: base.info.etag)
+            } catch {
+                if error.code == .unsupported { draft.bucket.noteNoPartCopies() }
+                throw error
+            }
         }
     }
 

@@ -28,6 +28,8 @@ final class LiveFile: Sendable {
         var mayHaveVersion = false
         /// Whether the first version must not replace another.
         var isExclusive = false
+        /// Whether the kernel may have pages that were written and given up.
+        var hasLostPages = false
         /// When the version was written, as the store lists it; `nil` until it was listed.
         ///
         /// The answer to a write tells it in whole seconds.
@@ -125,6 +127,9 @@ final class LiveFile: Sendable {
 
     /// Whether the file has no name any more.
     var isUnlinked: Bool { state.withLock { $0.isUnlinked } }
+
+    /// Whether the kernel may have pages that were written and given up.
+    var hasLostPages: Bool { state.withLock { $0.hasLostPages } }
 
     /// Whether the store may have a version of the file.
     var mayBeStored: Bool { state.withLock { $0.info != nil || $0.mayHaveVersion } }
@@ -267,6 +272,7 @@ final class LiveFile: Sendable {
             guard state.writers == 0, !state.isUnlinked else { return nil }
             state.forgetMetadata()
             state.written = nil
+            if state.draft != nil { state.hasLostPages = true }
             return state.takeDraft()
         }
     }
@@ -275,24 +281,31 @@ final class LiveFile: Sendable {
 
     /// Changes the metadata, which are to be stored then.
     ///
-    /// - Returns: What they are now.
-    func changeMetadata(_ change: (inout FileMetadata) throws(Errno) -> Void) throws(Errno) -> FileMetadata {
+    /// - Returns: What they were, and what they are now.
+    func changeMetadata(
+        _ change: (inout FileMetadata) throws(Errno) -> Void
+    ) throws(Errno) -> (old: FileMetadata, new: FileMetadata) {
         try state.update { state throws(Errno) in
-            var metadata = state.metadata
+            let old = state.metadata
+            var metadata = old
             // The time of a write that is not stored yet must not come after one that is set now.
             if let written = state.written, metadata.modified == nil { metadata.modified = written }
             try change(&metadata)
             if metadata.modified != state.written { state.written = nil }
             state.metadata = metadata
             state.isMetadataDirty = true
-            return metadata
+            return (old, metadata)
         }
     }
 
-    /// Lets the metadata be again as the store has them, unless somebody has changed them since.
-    func withdraw(_ metadata: FileMetadata) {
+    /// Takes back a change of the metadata, unless somebody has changed them since.
+    func withdraw(_ change: (old: FileMetadata, new: FileMetadata)) {
         state.update { state in
-            if state.metadata == metadata { state.forgetMetadata() }
+            guard state.metadata == change.new else { return }
+            state.metadata = change.old
+            // What they were before may not have been stored either.
+            if state.draft == nil { state.forgetMetadata() }
+            state.isMetadataDirty = false
         }
     }
 
@@ -320,7 +333,7 @@ extension LiveFile.State {
 
     /// Takes the metadata that the store has for those that the file has.
     fileprivate mutating func forgetMetadata() {
-        if isMetadataDirty, let stored = info?.attributes { metadata = FileMetadata(stored) }
+        if let info { metadata = FileMetadata(info.attributes ?? attributes) }
         isMetadataDirty = false
     }
 }

@@ -58,7 +58,12 @@ final class StagedFile: Sendable {
             throw Errno(rawValue: reason)
         }
         written = Mutex(Log())
-        try add("objfs 1\nstore \(Self.encoded(header.store))\nkey \(Self.encoded(header.key.string))")
+        do throws(Errno) {
+            try add("objfs 1\nstore \(Self.encoded(header.store))\nkey \(Self.encoded(header.key.string))")
+        } catch {
+            discard()
+            throw error
+        }
     }
 
     /// Opens what a daemon left behind.
@@ -202,7 +207,7 @@ final class StagedFile: Sendable {
         return String(repeating: "0", count: max(19 - text.utf8.count, 0)) + text
     }
 
-    /// Text without blanks and line ends; nothing at all is a `-`.
+    /// Text without blanks and line ends, and never a mere `-`.
     private static func encoded(_ text: String) -> String {
         var result = ""
         for byte in text.utf8 {

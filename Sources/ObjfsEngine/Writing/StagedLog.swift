@@ -41,7 +41,7 @@ struct StagedLog: Sendable {
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false)[...]
         guard lines.popFirst() == "objfs 1" else { return nil }
         if !text.hasSuffix("\n") { lines = lines.dropLast() }
-        for line in lines { read(line.split(separator: " ").map(String.init)) }
+        for line in lines { read(line.split(separator: " ", omittingEmptySubsequences: false).map(String.init)) }
         guard !store.isEmpty, !key.isEmpty else { return nil }
     }
 
