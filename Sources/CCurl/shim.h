@@ -29,6 +29,10 @@ static inline CURLcode ccurl_setopt_callback(CURL *easy, CURLoption option, ccur
     return curl_easy_setopt(easy, option, value);
 }
 
+static inline CURLcode ccurl_setopt_before_sending(CURL *easy, curl_prereq_callback value) {
+    return curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, value);
+}
+
 static inline CURLcode ccurl_getinfo_long(CURL *easy, CURLINFO info, long *value) {
     return curl_easy_getinfo(easy, info, value);
 }

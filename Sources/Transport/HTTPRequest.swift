@@ -2,7 +2,7 @@ package import Bytes
 
 /// An HTTP request whose body, if there is one, is in memory.
 package struct HTTPRequest: Sendable {
-    package enum Method: String, Sendable {
+    package enum Method: String, Sendable, CaseIterable {
         case get = "GET"
         case head = "HEAD"
         case put = "PUT"

@@ -90,6 +90,37 @@ import Transport
         for _ in 0..<20 { #expect(try get(server, transport).1 == [1]) }
     }
 
+    @Test(arguments: HTTPRequest.Method.allCases, [nil, "If-Match", "If-None-Match"])
+    func `W6: what may have been carried out is sent again only where that does no harm`(
+        method: HTTPRequest.Method, condition: String?
+    ) throws {
+        let lost = Monitor(false)
+        let server = LoopbackServer { request in
+            // As if the server, or something before it, died while it answered on a kept connection.
+            let isFirst = lost.update { lost in
+                defer { lost = lost || request.target == "/lost" }
+                return !lost && request.target == "/lost"
+            }
+            return isFirst ? .last([]) : .bytes(LoopbackServer.response("200 OK"))
+        }
+        defer { server.stop() }
+        let transport = CurlTransport()
+        _ = try get(server, transport)
+        let body = method == .put || method == .post ? ByteSlice("body".utf8) : nil
+        let request = HTTPRequest(
+            method, server.url + "/lost", headers: condition.map { [($0, "*")] } ?? [], body: body)
+        let isRepeated = method != .post && (method != .put || condition == nil)
+        if isRepeated {
+            #expect(try transport.send(request, to: HTTPReceiver { _ in true }).status == 200)
+        } else {
+            let failure = #expect(throws: TransportError.self) {
+                try transport.send(request, to: HTTPReceiver { _ in true })
+            }
+            #expect(failure?.code == .interrupted)
+        }
+        #expect(server.requests.count { $0.target == "/lost" } == (isRepeated ? 2 : 1))
+    }
+
     @Test func `a response that is not whole is an error`() {
         let half = LoopbackServer.response("200 OK", [:], [UInt8](repeating: 1, count: 1000), length: 2000)
         #expect(failure(.last(half))?.code == .interrupted)

@@ -109,6 +109,12 @@ final class EasyHandle {
             let bytes = UnsafeRawBufferPointer(start: data, count: size * count)
             return Unmanaged<Exchange>.fromOpaque(context).takeUnretainedValue().take(body: bytes) ? size * count : 0
         }
+        ccurl_setopt_pointer(raw, CURLOPT_PREREQDATA, context)
+        ccurl_setopt_before_sending(raw) { context, _, _, _, _ in
+            guard let context else { return CURL_PREREQFUNC_ABORT }
+            return Unmanaged<Exchange>.fromOpaque(context).takeUnretainedValue().maySend()
+                ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
+        }
     }
 
     private func set(_ option: CURLoption, _ value: Int) { ccurl_setopt_long(raw, option, value) }

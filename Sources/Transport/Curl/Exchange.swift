@@ -14,6 +14,7 @@ final class Exchange: @unchecked Sendable {
     private var response: HTTPResponse?
     private var isHeadSeen = false
     private var isRefused = false
+    private var isSent = false
     /// Whether it was sent again after a kept connection had turned out to be dead.
     private(set) var isRepeated = false
 
@@ -65,10 +66,16 @@ final class Exchange: @unchecked Sendable {
         return receiver?.head(response) ?? false
     }
 
+    /// Whether it may be sent now; libcurl asks before it sends, and again before it sends by itself once more.
+    func maySend() -> Bool {
+        defer { isSent = true }
+        return !isSent || request.mayBeSentTwice
+    }
+
     /// Whether it can be sent once more on a new connection: nothing came back on a kept one that was dead.
     func mayRepeat(_ code: CURLcode, isKeptConnection: Bool) -> Bool {
         let isDead = [CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING].contains(code)
-        guard isDead, isKeptConnection, !isRepeated, response == nil, request.method != .post else { return false }
+        guard isDead, isKeptConnection, !isRepeated, response == nil, request.mayBeSentTwice else { return false }
         isRepeated = true
         return true
     }
@@ -91,6 +98,17 @@ final class Exchange: @unchecked Sendable {
 }
 
 extension HTTPRequest {
+    /// Whether a server that has answered it already, unheard, answers the same once more.
+    ///
+    /// A write under a condition that it fulfilled would fail by what it wrote itself.
+    var mayBeSentTwice: Bool {
+        switch method {
+        case .get, .head, .delete: true
+        case .put: !headers.contains { ["if-match", "if-none-match"].contains($0.name.lowercased()) }
+        case .post: false
+        }
+    }
+
     /// The host and port of the URL, for messages.
     var host: String {
         let rest = url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
@@ -115,7 +133,8 @@ extension TransportError {
         case CURLE_URL_MALFORMAT: self.init(.invalid, "the URL of the request is none")
         case CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY, CURLE_BAD_CONTENT_ENCODING:
             self.init(.malformed, "\(host) does not answer as an HTTP server does")
-        case CURLE_PARTIAL_FILE, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING:
+        case CURLE_PARTIAL_FILE, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING,
+            CURLE_ABORTED_BY_CALLBACK:
             self.init(.interrupted, "the connection to \(host) broke")
         default:
             self.init(.interrupted, "\(host): \(String(cString: curl_easy_strerror(code)).lowercased())")
