@@ -110,12 +110,13 @@ extension Engine {
     package func setExtendedAttribute(
         _ name: String, of inode: Inode, to value: [UInt8], flags: Int32
     ) throws(Errno) {
-        // Headers of a request are 8 KiB at most, and hold the values in Base64.
-        guard value.count <= 2048 else { throw Errno(rawValue: E2BIG) }
+        guard value.count <= ExtendedAttributeText.longest else { throw Errno(rawValue: E2BIG) }
         try changeAttributes(name, of: inode) { (values) throws(Errno) in
             if flags & Int32(XATTR_CREATE) != 0, values[name] != nil { throw .fileExists }
             if flags & Int32(XATTR_REPLACE) != 0, values[name] == nil { throw .noData }
             values[name] = value
+            // What is called set must not be what the file can't be stored for.
+            guard ExtendedAttributeText.write(values).utf8.count <= ExtendedAttributeText.longest else { throw .noSpace }
         }
     }
 

@@ -486,6 +486,30 @@ import VFS
         }
     }
 
+    @Test func `M7: no more extended attributes are taken than a file can be stored with`() throws {
+        let files = try WritableStore()
+        let handle = try files.open("a")
+        let inode = try files.mount.lookup("a").inode
+        var refusal: Errno?
+        for number in 0..<100 where refusal == nil {
+            refusal = Errno.thrown { () throws(Errno) in
+                try files.engine.setExtendedAttribute(
+                    "user.\(number)", of: inode, to: [UInt8](repeating: 251, count: 100), flags: 0)
+            }
+        }
+        #expect(refusal == .noSpace)
+        var change = AttributeChange()
+        (change.owner, change.group) = (.max, .max)
+        change.modified = FileTime(nanoseconds: .max)
+        change.accessed = FileTime(nanoseconds: .max)
+        _ = try files.engine.setAttributes(of: inode, change, handle: handle)
+        try files.close(handle)
+        let metadata = try files.mount.memory.info("a").attributes?.metadata ?? [:]
+        #expect(metadata.count == 7)
+        #expect(metadata.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count } <= 2048)
+        #expect(try files.engine.extendedAttributeNames(of: inode).count > 5)
+    }
+
     @Test func `M6: a change made here is seen at once`() throws {
         let files = try WritableStore(["a": "1"], options: { $0.metadataTTL = .seconds(3600) })
         #expect(try files.mount.names("") == ["a"])

@@ -115,6 +115,9 @@ extension FileTime {
 
 /// Extended attributes as s3fs writes them into one header: `{"user.name":"BASE64"}`, percent-encoded.
 enum ExtendedAttributeText {
+    /// How many bytes the header has at most: S3 takes 2 KiB of them all, names and values, and the others take 128.
+    static let longest = 2048 - 128
+
     static func write(_ values: [String: [UInt8]]) -> String {
         let pairs = values.sorted { comesBefore($0.key, $1.key) }.map {
             quoted($0.key) + ":" + quoted(Base64.string($0.value))
