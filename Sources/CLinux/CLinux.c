@@ -87,6 +87,10 @@ int clinux_punch_hole(int descriptor, long offset, long count) {
     return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, count);
 }
 
+int clinux_replace(int from, int to) {
+    return dup3(from, to, O_CLOEXEC);
+}
+
 // Writes a short text to a file of /proc.
 static int put(const char *path, const char *text) {
     int file = open(path, O_WRONLY | O_CLOEXEC);

@@ -15,11 +15,11 @@ final class WritableStore {
 
     init(
         _ objects: [String: String] = [:], tellsVersions: Bool = true, reserve: Int64 = 0, limits: UploadLimits = small,
-        namesContent: Bool = false,
+        namesContent: Bool = false, service: String = "",
         options change: (inout EngineOptions) -> Void = { _ in }
     ) throws {
         let folder = TemporaryFolder()
-        let journal = try Journal(root: folder.path, reserve: reserve)
+        let journal = try Journal(root: folder.path, reserve: reserve, service: service)
         self.folder = folder
         mount = try MountedStore(
             objects, limits: limits, tellsVersions: tellsVersions, namesContent: namesContent

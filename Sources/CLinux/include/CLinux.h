@@ -55,6 +55,9 @@ ssize_t clinux_copy_range(int from, long *offset, int to, size_t count);
 // fallocate(2) with FALLOC_FL_PUNCH_HOLE: gives the disk back what a stretch of a file takes; it then reads as zeros.
 int clinux_punch_hole(int descriptor, long offset, long count);
 
+// dup3(2) with O_CLOEXEC: lets `to` stand for what `from` does. Returns `to`, or -1 with errno.
+int clinux_replace(int from, int to);
+
 // pidfd_open(2): a descriptor that is readable when the process has ended, or -1 with errno.
 int clinux_open_process(int pid);
 

@@ -225,13 +225,19 @@ struct MountCommand: ParsableCommand {
         }
     }
 
+    /// Whether an upload that was begun for what was left behind is known to the service that is asked now.
+    private func knowsUpload(_ file: LeftBehind) -> Bool {
+        file.mayHaveUpload
+            && (file.service == nil || file.service == stores.service || !file.store.hasPrefix("s3:"))
+    }
+
     /// Tells of what earlier mounts left behind, and ends the uploads that were begun for it.
     private func tidyJournal(_ source: EngineSource) {
         guard !readOnly, let root = journal ?? CacheFolder.journal else { return }
         let files = LeftBehind.all(in: root).filter { isOf(source, $0) }
         let count = files.count { !$0.isDiscarded }
         if count > 0 { Messages.warn("mount: \(count) files were written and not stored: see objfs recover") }
-        let uploads = files.filter { $0.mayHaveUpload }
+        let uploads = files.filter(knowsUpload)
         guard !uploads.isEmpty else { return }
         Thread.start("objfs-tidy") {
             for file in uploads {
@@ -251,7 +257,7 @@ struct MountCommand: ParsableCommand {
                 hint: "name one by --journal, or give --read-only")
         }
         do throws(Errno) {
-            return try Journal(root: folder)
+            return try Journal(root: folder, service: stores.service)
         } catch {
             throw MountError(
                 "\(folder): what is being written can't be kept there: \(error)",

@@ -88,7 +88,9 @@ extension StoreArguments {
     /// The store that a file was to be written to.
     func store(of file: LeftBehind) throws(StorageError) -> any ObjectStore {
         let url = try ObjectURL(file.store)
-        let bucket = try factory.store(url)
+        var stores = self
+        if let service = file.service, !service.isEmpty { stores.endpointUrl = endpointUrl ?? service }
+        let bucket = try stores.factory.store(url)
         return url.key.isEmpty ? bucket : PrefixedStore(bucket, prefix: url.key)
     }
 }
@@ -104,7 +106,8 @@ extension LeftBehind {
 
     fileprivate var json: String {
         JSONText.object([
-            ("id", .string(id)), ("url", .string(url)), ("size", .number(size)), ("written", .number(written)),
+            ("id", .string(id)), ("url", .string(url)),
+            ("service", service.map { $0.isEmpty ? .null : .string($0) } ?? .null), ("size", .number(size)), ("written", .number(written)),
             ("reason", failure.map { .string($0) } ?? .null),
         ])
     }

@@ -42,6 +42,9 @@ struct StoreArguments: ParsableArguments {
     /// The stores that these options and the environment mean.
     var factory: StoreFactory { factory(.own) }
 
+    /// Where the service is; empty if it is AWS.
+    var service: String { (try? factory.settings())?.endpointURL?.value ?? "" }
+
     /// The stores, for somebody else than the environment says.
     func factory(_ identity: StoreIdentity) -> StoreFactory {
         let report: @Sendable (String) -> Void = { Messages.warn($0) }

@@ -281,7 +281,7 @@ final class Draft: Sendable {
                 part.initializeMemory(as: UInt8.self, repeating: 0)
                 filled += range.count
             case .gone:
-                throw StorageError(.noSpace, "what was sent already is needed again, and the disk had no room for it")
+                throw StorageError(.noSpace, "some of what was written is no longer in the journal")
             }
         }
         UnsafeMutableRawBufferPointer(rebasing: memory[filled...]).initializeMemory(as: UInt8.self, repeating: 0)

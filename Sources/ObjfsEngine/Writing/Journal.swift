@@ -1,4 +1,5 @@
 import Glibc
+import Storage
 import Synchronization
 package import SystemPackage
 
@@ -11,6 +12,8 @@ package final class Journal: Sendable {
     let path: String
     /// How many bytes the disk must have left; what is written in order may still go on below that.
     package let reserve: Int64
+    /// Where the stores' service is; empty if it is AWS, or there is none.
+    private let service: String
     private let lock: Int32
     private let count = Atomic<UInt64>(0)
 
@@ -21,8 +24,9 @@ package final class Journal: Sendable {
     /// - Throws: Why there can't be one.
     ///
     /// The corresponding C functions are `mkdir`, `flock` and `rename`.
-    package init(root: String, reserve: Int64 = 256 << 20) throws(Errno) {
+    package init(root: String, reserve: Int64 = 256 << 20, service: String = "") throws(Errno) {
         self.reserve = reserve
+        self.service = service
         let name = "\(getpid())-" + String(UInt32.random(in: 0 ... .max), radix: 36)
         path = root + "/" + name
         lock = try Self.make(path, at: root + "/." + name)
@@ -62,10 +66,20 @@ package final class Journal: Sendable {
     }
 
     /// Makes the two files of one file that is being written.
-    func stage(_ header: StagedFile.Header) throws(Errno) -> StagedFile {
+    func stage(_ key: ObjectKey, of store: String) throws(Errno) -> StagedFile {
         let number = count.wrappingAdd(1, ordering: .relaxed).newValue
+        let header = StagedFile.Header(store: store, service: service, boot: Self.boot, key: key)
         return try StagedFile(creating: path + "/\(number)", header)
     }
+
+    /// What identifies the system from its start until its end; see `random(4)`.
+    static let boot: String = {
+        guard let file = fopen("/proc/sys/kernel/random/boot_id", "re") else { return "" }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 64)
+        guard fgets(&line, Int32(line.count), file) != nil else { return "" }
+        return String(decoding: line.prefix { $0 > 0x20 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }()
 
     /// How many bytes the disk of the journal has left.
     ///

@@ -201,7 +201,7 @@ final class LiveFile: Sendable {
     func draft(_ journal: Journal, emptied: Bool = false) throws(Errno) -> Draft {
         try state.withLock { state throws(Errno) in
             if let draft = state.draft { return draft }
-            let staged = try journal.stage(StagedFile.Header(store: bucket.store.name, key: state.key))
+            let staged = try journal.stage(state.key, of: bucket.store.name)
             _ = try? staged.note(metadata: attributesToStore(state))
             let base = emptied ? nil : state.info.map { ObjectVersion(bucket: bucket, info: $0) }
             do throws(Errno) {

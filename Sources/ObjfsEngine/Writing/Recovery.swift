@@ -9,6 +9,8 @@ package struct LeftBehind: Sendable {
     package let id: String
     /// The URL of the bucket, or of the part of it, that was mounted.
     package let store: String
+    /// Where its service is: empty if that is AWS, `nil` if it is not known.
+    package let service: String?
     package let key: ObjectKey
     /// How long the file was, in bytes.
     package let size: Int64
@@ -27,6 +29,9 @@ package struct LeftBehind: Sendable {
     fileprivate let path: String
     fileprivate let log: StagedLog
 
+    /// How the name of a log ends that is being written anew.
+    static let newLog = ".log.new"
+
     /// Everything in a journal that was left behind.
     ///
     /// Folders of daemons that are gone and left nothing are removed.
@@ -37,7 +42,9 @@ package struct LeftBehind: Sendable {
             let lock = open(path + "/" + Journal.lockName, O_RDWR | O_CLOEXEC)
             let isAlive = lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0
             defer { if lock >= 0 { close(lock) } }
-            let files = names(in: path).filter { $0.hasSuffix(".log") }.sorted()
+            let all = names(in: path)
+            if !isAlive { for name in all where name.hasSuffix(newLog) { unlink(path + "/" + name) } }
+            let files = all.filter { $0.hasSuffix(".log") }.sorted()
             for name in files {
                 guard let file = LeftBehind(id: folder + "/" + name.dropLast(4), path: path + "/" + name.dropLast(4))
                 else { continue }
@@ -81,6 +88,7 @@ package struct LeftBehind: Sendable {
         self.path = path
         self.log = log
         store = log.store
+        service = log.service
         key = ObjectKey(log.key)
         size = log.size
         written = log.dirty.ranges.reduce(0) { $0 + Int64($1.count) }
@@ -185,10 +193,13 @@ extension Draft {
         state.base = base
         state.baseEnd = min(log.baseEnd, base?.info.size ?? 0)
         state.size = log.size
-        state.staged = log.staged
+        let file = try StagedFile(opening: path)
+        // Without a restart of the system, all that was written is there.
+        let lost = log.boot == Journal.boot ? RangeSet() : file.holes(in: log.staged)
+        state.staged = log.staged.subtracting(lost)
         state.dirty = log.dirty
-        state.gone = log.gone
+        state.gone = log.gone.union(lost)
         state.generation = 1
-        self.init(try StagedFile(opening: path), journal: nil, bucket: bucket, state: state)
+        self.init(file, journal: nil, bucket: bucket, state: state)
     }
 }

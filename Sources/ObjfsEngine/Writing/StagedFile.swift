@@ -11,6 +11,8 @@ import SystemPackage
 ///
 ///     objfs 1
 ///     store s3://bucket
+///     service URL             where that is, unless it is AWS
+///     boot ID                 of the system at that time
 ///     key a/b
 ///     base ETAG SIZE END KEY  what is not in the data file is in this version of that object, below END
 ///     size N
@@ -24,13 +26,16 @@ import SystemPackage
 ///     kept                    the daemon has done with it
 ///     unlinked                the file has no name any more
 ///
-/// A later line counts more than an earlier one. Text is percent-encoded where it must be.
+/// A later line counts more than an earlier one. Text is percent-encoded where it must be. A log that has become long
+/// is written anew as the shortest that says the same.
 final class StagedFile: Sendable {
     /// What has been written to the log.
     private struct Log {
         var end: off_t = 0
         /// The last line, if it tells of a write that may go on.
         var last: (start: Int64, end: Int64, position: off_t)?
+        /// From which length on it is written anew.
+        var limit: off_t = 1 << 20
     }
 
     let path: String
@@ -42,7 +47,14 @@ final class StagedFile: Sendable {
     /// What the log begins with.
     struct Header {
         var store: String
+        var service: String
+        var boot: String
         var key: ObjectKey
+
+        fileprivate var text: String {
+            let lines = [("store", store), ("service", service), ("boot", boot), ("key", key.string)]
+            return "objfs 1\n" + lines.map { "\($0) \(StagedLog.encoded($1))" }.joined(separator: "\n")
+        }
     }
 
     init(creating path: String, _ header: Header) throws(Errno) {
@@ -59,7 +71,7 @@ final class StagedFile: Sendable {
         }
         written = Mutex(Log())
         do throws(Errno) {
-            try add("objfs 1\nstore \(Self.encoded(header.store))\nkey \(Self.encoded(header.key.string))")
+            try add(header.text)
         } catch {
             discard()
             throw error
@@ -140,6 +152,31 @@ final class StagedFile: Sendable {
         _ = clinux_punch_hole(data, Int(range.lowerBound), range.count)
     }
 
+    /// What of some bytes the disk does not have, though they were written: the system ended before it had brought them
+    /// there.
+    ///
+    /// The corresponding C function is `lseek` with `SEEK_HOLE`.
+    func holes(in written: RangeSet<Int64>) -> RangeSet<Int64> {
+        var holes = RangeSet<Int64>()
+        for range in written.ranges {
+            var position = range.lowerBound
+            while position < range.upperBound {
+                let hole = seek(position, SEEK_HOLE_VALUE) ?? position
+                guard hole < range.upperBound else { break }
+                let end = min(seek(hole, SEEK_DATA_VALUE) ?? .max, range.upperBound)
+                holes.insert(contentsOf: hole..<end)
+                position = end
+            }
+        }
+        return holes
+    }
+
+    /// Where the next hole or the next data begin; `nil` if there are none before the end of the file.
+    private func seek(_ position: Int64, _ whence: Int32) -> Int64? {
+        let found = lseek(data, off_t(position), whence)
+        return found < 0 ? nil : max(Int64(found), position)
+    }
+
     // MARK: The log
 
     /// Adds a line for bytes that were written, or lets the last line tell of more.
@@ -154,6 +191,7 @@ final class StagedFile: Sendable {
             try put(text, at: line.position)
             written.end = max(written.end, line.position + off_t(text.utf8.count))
             written.last = line
+            shorten(&written)
         }
     }
 
@@ -164,27 +202,22 @@ final class StagedFile: Sendable {
     }
     func note(gone range: Range<Int64>) throws(Errno) { try add("gone \(range.lowerBound) \(range.upperBound)") }
     func note(base: ObjectInfo?, end: Int64) throws(Errno) { try add(Self.line(base: base, end: end)) }
-    func note(key: ObjectKey) throws(Errno) { try add("key \(Self.encoded(key.string))") }
+    func note(key: ObjectKey) throws(Errno) { try add("key \(StagedLog.encoded(key.string))") }
     /// Notes that an upload is about to begin, whose name a crash may leave unknown.
     func noteBeginning() throws(Errno) { try add("beginning \(Complaints.now / 1_000_000_000)") }
-    func note(upload: Upload) throws(Errno) { try add("upload \(Self.encoded(upload.id))") }
+    func note(upload: Upload) throws(Errno) { try add("upload \(StagedLog.encoded(upload.id))") }
     func noteStored() throws(Errno) { try add("stored") }
     func noteNoUpload() throws(Errno) { try add("upload -") }
-    func note(failure: String) throws(Errno) { try add("failed \(Self.encoded(failure))") }
+    func note(failure: String) throws(Errno) { try add("failed \(StagedLog.encoded(failure))") }
     func noteKept() throws(Errno) { try add("kept") }
     func noteUnlinked() throws(Errno) { try add("unlinked") }
     func note(metadata: ObjectAttributes) throws(Errno) {
-        var lines = ["metadata -"]
-        if let type = metadata.contentType { lines.append("type \(Self.encoded(type))") }
-        for (name, value) in metadata.metadata {
-            lines.append("metadata \(Self.encoded(name)) \(Self.encoded(value))")
-        }
-        try add(lines.joined(separator: "\n"))
+        try add(StagedLog.lines(metadata).joined(separator: "\n"))
     }
 
     private static func line(base: ObjectInfo?, end: Int64) -> String {
         guard let base else { return "base - 0 0" }
-        return "base \(encoded(base.etag.string)) \(base.size) \(end) \(encoded(base.key.string))"
+        return StagedLog.line(base: base.etag, base.size, end, key: base.key.string)
     }
 
     private func add(_ lines: String) throws(Errno) {
@@ -192,13 +225,53 @@ final class StagedFile: Sendable {
             try put(lines + "\n", at: written.end)
             written.end += off_t(lines.utf8.count) + 1
             written.last = nil
+            shorten(&written)
         }
     }
 
     private func put(_ text: String, at position: off_t) throws(Errno) {
+        guard Self.isPut(text, at: position, log) else { throw Errno(rawValue: errno) }
+    }
+
+    /// Writes all of a text, or sets `errno` and says that it could not.
+    private static func isPut(_ text: String, at position: off_t, _ file: Int32) -> Bool {
         var text = text
-        let count = text.withUTF8 { pwrite(log, $0.baseAddress, $0.count, position) }
-        guard count == text.utf8.count else { throw Errno(rawValue: count < 0 ? errno : ENOSPC) }
+        let count = text.withUTF8 { pwrite(file, $0.baseAddress, $0.count, position) }
+        if count >= 0, count < text.utf8.count { errno = ENOSPC }
+        return count == text.utf8.count
+    }
+
+    /// Writes the log anew where it has become long; if that fails, it stays as it is.
+    ///
+    /// The corresponding C functions are `rename` and `dup3`.
+    private func shorten(_ written: inout Log) {
+        guard written.end > written.limit else { return }
+        written.limit = 4 * written.end
+        guard let text = text(of: written), let shorter = StagedLog(text)?.text else { return }
+        let path = path + LeftBehind.newLog
+        let file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard file >= 0 else { return }
+        defer { close(file) }
+        guard Self.isPut(shorter, at: 0, file), rename(path, self.path + ".log") == 0 else {
+            unlink(path)
+            return
+        }
+        // Whoever reads it by its name has the new one already; both say the same.
+        while clinux_replace(file, log) < 0, errno == EINTR || errno == EBUSY {}
+        written.end = off_t(shorter.utf8.count)
+        written.last = nil
+        written.limit = max(1 << 20, 4 * written.end)
+    }
+
+    private func text(of written: Log) -> String? {
+        var bytes: [UInt8] = []
+        var block = [UInt8](repeating: 0, count: 64 << 10)
+        while bytes.count < written.end {
+            let count = pread(log, &block, block.count, off_t(bytes.count))
+            guard count > 0 else { return nil }
+            bytes += block[..<count]
+        }
+        return String(validating: bytes, as: UTF8.self)
     }
 
     /// A number of as many digits as the largest has, so that another can be written over it.
@@ -207,16 +280,7 @@ final class StagedFile: Sendable {
         return String(repeating: "0", count: max(19 - text.utf8.count, 0)) + text
     }
 
-    /// Text without blanks and line ends, and never a mere `-`.
-    private static func encoded(_ text: String) -> String {
-        var result = ""
-        for byte in text.utf8 {
-            if byte > 0x20, byte < 0x7F, byte != UInt8(ascii: "%"), byte != UInt8(ascii: "-") || text.utf8.count > 1 {
-                result.unicodeScalars.append(Unicode.Scalar(byte))
-            } else {
-                result += "%" + Hex.string([byte])
-            }
-        }
-        return result
-    }
 }
+
+/// `SEEK_DATA` and `SEEK_HOLE`, which Swift does not see.
+private let (SEEK_DATA_VALUE, SEEK_HOLE_VALUE): (Int32, Int32) = (3, 4)

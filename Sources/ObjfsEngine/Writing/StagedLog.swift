@@ -5,6 +5,10 @@ import Storage
 /// What the log of a staged file says, read back; see ``StagedFile`` for its lines.
 struct StagedLog: Sendable {
     var store = ""
+    /// Where the store's service is; `nil` if an older program did not say so.
+    var service: String?
+    /// The system that ran then, which has another identifier each time it is started.
+    var boot: String?
     var key = ""
     var base: (etag: ETag, size: Int64)?
     var baseKey: String?
@@ -50,6 +54,8 @@ struct StagedLog: Sendable {
         let numbers = words.dropFirst().map { Int64($0) ?? -1 }
         switch (word, words.count) {
         case ("store", 2): store = Self.decoded(words[1])
+        case ("service", 2): service = Self.decoded(words[1])
+        case ("boot", 2): boot = Self.decoded(words[1])
         case ("key", 2): key = Self.decoded(words[1])
         case ("base", 4): readBase(words[1], size: numbers[1], end: numbers[2])
         case ("base", 5):
@@ -117,5 +123,53 @@ struct StagedLog: Sendable {
             }
         }
         return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+// MARK: Writing it
+
+extension StagedLog {
+    /// The shortest log that says the same.
+    var text: String {
+        var lines = ["objfs 1", "store \(Self.encoded(store))", "key \(Self.encoded(key))"]
+        if let service { lines.append("service \(Self.encoded(service))") }
+        if let boot { lines.append("boot \(Self.encoded(boot))") }
+        lines += Self.lines(attributes)
+        // What is in the data file, and then what of it differs from the base.
+        lines += staged.ranges.map { "write \($0.lowerBound) \($0.upperBound)" }
+        if let base { lines.append(Self.line(base: base.etag, base.size, baseEnd, key: baseKey ?? key)) }
+        lines += dirty.ranges.map { "write \($0.lowerBound) \($0.upperBound)" }
+        lines += gone.ranges.map { "gone \($0.lowerBound) \($0.upperBound)" }
+        lines.append("size \(size)")
+        if isUnlearned { lines.append("stored") }
+        if let upload { lines.append("upload \(Self.encoded(upload))") }
+        if let beginning { lines.append("beginning \(beginning.nanoseconds / 1_000_000_000)") }
+        if let failure { lines.append("failed \(Self.encoded(failure))") }
+        if isKept { lines.append("kept") }
+        if isUnlinked { lines.append("unlinked") }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    static func line(base: ETag, _ size: Int64, _ end: Int64, key: String) -> String {
+        "base \(encoded(base.string)) \(size) \(end) \(encoded(key))"
+    }
+
+    static func lines(_ attributes: ObjectAttributes) -> [String] {
+        var lines = ["metadata -"]
+        if let type = attributes.contentType { lines.append("type \(encoded(type))") }
+        return lines + attributes.metadata.map { "metadata \(encoded($0)) \(encoded($1))" }
+    }
+
+    /// Text without blanks and line ends, and never a mere `-`.
+    static func encoded(_ text: String) -> String {
+        var result = ""
+        for byte in text.utf8 {
+            if byte > 0x20, byte < 0x7F, byte != UInt8(ascii: "%"), byte != UInt8(ascii: "-") || text.utf8.count > 1 {
+                result.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
+                result += "%" + Hex.string([byte])
+            }
+        }
+        return result
     }
 }
