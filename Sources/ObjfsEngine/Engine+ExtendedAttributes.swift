@@ -116,7 +116,8 @@ extension Engine {
             if flags & Int32(XATTR_REPLACE) != 0, values[name] == nil { throw .noData }
             values[name] = value
             // What is called set must not be what the file can't be stored for.
-            guard ExtendedAttributeText.write(values).utf8.count <= ExtendedAttributeText.longest else { throw .noSpace }
+            let taken = ExtendedAttributeText.write(values).utf8.count
+            guard taken <= ExtendedAttributeText.longest else { throw .noSpace }
         }
     }
 

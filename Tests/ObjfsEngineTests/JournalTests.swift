@@ -10,7 +10,8 @@ import Testing
     private let text = String(repeating: "0123456789", count: 50)
 
     /// The bytes of the one log, or of the one data file, that a daemon left.
-    private func file(_ ending: String, in journal: borrowing TemporaryFolder) throws -> (path: String, bytes: [UInt8]) {
+    private func file(_ ending: String, in journal: borrowing TemporaryFolder) throws -> (path: String, bytes: [UInt8])
+    {
         let names = TemporaryFolder.names(in: journal.path + "/1-dead").filter { $0.hasSuffix(ending) }
         let name = try #require(names.count == 1 ? names.first : nil)
         return ("1-dead/" + name, TemporaryFolder.bytes(of: journal.path + "/1-dead/" + name))

@@ -89,7 +89,7 @@ extension StoreArguments {
     func store(of file: LeftBehind) throws(StorageError) -> any ObjectStore {
         let url = try ObjectURL(file.store)
         var stores = self
-        if let service = file.service, !service.isEmpty { stores.endpointUrl = endpointUrl ?? service }
+        stores.endpointUrl = endpointUrl ?? file.endpoint
         let bucket = try stores.factory.store(url)
         return url.key.isEmpty ? bucket : PrefixedStore(bucket, prefix: url.key)
     }
@@ -99,6 +99,9 @@ extension LeftBehind {
     /// The URL of the object that it was to be.
     var url: String { "\(store)/\(key)" }
 
+    /// Where its service is; `nil` if that is AWS, or not known.
+    fileprivate var endpoint: String? { service.flatMap { $0.isEmpty ? nil : $0 } }
+
     fileprivate var line: String {
         let reason = failure.map { ": \($0)" } ?? ""
         return "\(id)\t\(written) of \(size) bytes\t\(url)\(reason)"
@@ -106,8 +109,8 @@ extension LeftBehind {
 
     fileprivate var json: String {
         JSONText.object([
-            ("id", .string(id)), ("url", .string(url)),
-            ("service", service.map { $0.isEmpty ? .null : .string($0) } ?? .null), ("size", .number(size)), ("written", .number(written)),
+            ("id", .string(id)), ("url", .string(url)), ("service", endpoint.map { .string($0) } ?? .null),
+            ("size", .number(size)), ("written", .number(written)),
             ("reason", failure.map { .string($0) } ?? .null),
         ])
     }
