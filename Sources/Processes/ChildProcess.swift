@@ -50,7 +50,7 @@ package struct ChildProcess: Sendable {
             posix_spawn_file_actions_destroy(&actions)
             posix_spawnattr_destroy(&attributes)
         }
-        Self.prepare(&actions, start)
+        try Self.prepare(&actions, start)
         Self.prepare(&attributes, start)
         var pid: pid_t = 0
         let status = Self.withCStrings(start.arguments) { arguments in
@@ -64,15 +64,23 @@ package struct ChildProcess: Sendable {
         leadsGroup = start.leadsGroup || start.leadsSession
     }
 
-    private static func prepare(_ actions: inout posix_spawn_file_actions_t, _ start: Start) {
+    /// - Throws: `EBADF` also if the limit of descriptors leaves no room for them twice.
+    private static func prepare(
+        _ actions: inout posix_spawn_file_actions_t, _ start: Start
+    ) throws(StartError) {
         // A descriptor that stands where another one must go would be lost: all are moved out of the way first.
         let count = Int32(start.descriptors.count)
-        for (index, descriptor) in start.descriptors.enumerated() {
-            posix_spawn_file_actions_adddup2(&actions, descriptor, 1000 + Int32(index))
+        let free = max(start.descriptors.max() ?? 0, count) + 1
+        var status: Int32 = 0
+        for (index, descriptor) in start.descriptors.enumerated() where status == 0 {
+            status = posix_spawn_file_actions_adddup2(&actions, descriptor, free + Int32(index))
         }
-        for index in 0..<count { posix_spawn_file_actions_adddup2(&actions, 1000 + index, index) }
-        _ = clinux_spawn_close_from(&actions, count)
-        if let folder = start.folder { _ = clinux_spawn_change_folder(&actions, folder) }
+        for index in 0..<count where status == 0 {
+            status = posix_spawn_file_actions_adddup2(&actions, free + index, index)
+        }
+        if status == 0 { status = clinux_spawn_close_from(&actions, count) }
+        if status == 0, let folder = start.folder { status = clinux_spawn_change_folder(&actions, folder) }
+        guard status == 0 else { throw StartError(errno: status) }
     }
 
     private static func prepare(_ attributes: inout posix_spawnattr_t, _ start: Start) {

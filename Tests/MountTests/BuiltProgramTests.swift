@@ -20,4 +20,19 @@ import Testing
         let unmounted = try Shell.run("'\(Program.objfs)' umount '\(point)'", scratch: folder.path)
         #expect(unmounted.status == 0, "\(unmounted.output)")
     }
+
+    @Test func `W2: more files can be open to write them than the shell's limit of descriptors is`() throws {
+        let folder = TemporaryFolder()
+        let store = folder.makeFolder("store")
+        let point = folder.makeFolder("mount")
+        let mount = "ulimit -Sn 64; '\(Program.objfs)' mount 'file://\(store)' '\(point)'"
+        let mounted = try Shell.run("(\(mount))", scratch: folder.path)
+        try #require(mounted.status == 0, "\(mounted.output)")
+        defer { umount2(point, 2) }
+        let script =
+            "f = [open(f'\(point)/{n}', 'w') for n in range(200)]\nfor x in f: x.write('x')\nfor x in f: x.close()"
+        let written = try Shell.run("python3 -c \"\(script)\"", scratch: folder.path)
+        #expect(written.status == 0, "\(written.output)")
+        #expect(TemporaryFolder.names(in: store).filter { !$0.hasPrefix(".") }.count == 200)
+    }
 }

@@ -1,13 +1,47 @@
 import Bytes
+import Glibc
 import ObjfsEngine
 import ObjfsTesting
 import Storage
+import Synchronization
 import SystemPackage
 import Testing
 import Threads
 import VFS
 
 @Suite struct ReadingTests {
+    @Test func `M8, W3: who needs much memory gets it although others read all the time`() throws {
+        let files = try WritableStore(
+            ["read": String(repeating: "x", count: 4 << 20)], limits: .s3, options: { $0.memoryLimit = 16 << 20 })
+        files.mount.counter.before(.read) {
+            usleep(1000)
+            return nil
+        }
+        let reader = try files.open("read", [.reading])
+        let isOver = Atomic(false)
+        let reads = (0..<8).map { _ in
+            Beside { [engine = files.engine] in
+                while !isOver.load(ordering: .relaxed) {
+                    let offset = Int64.random(in: 0..<(4 << 20) - 8192)
+                    guard (try? engine.read(reader, at: offset, count: 4096))?.reduce(0, { $0 + $1.count }) == 4096
+                    else { return false }
+                }
+                return true
+            }
+        }
+        // It is sent by one request, whose buffer is all there may be.
+        let large = String(repeating: "0123456789", count: 1 << 20)
+        let writer = try files.open("large", [.writing])
+        try files.write(writer, large)
+        #expect(files.flushBeside(writer).value == .some(nil))
+        isOver.store(true, ordering: .relaxed)
+        for read in reads { #expect(read.value == true) }
+        files.engine.release(writer)
+        files.engine.release(reader)
+        #expect(files.stored("large") == large)
+        #expect(try files.remains() == [])
+    }
+
     @Test(arguments: [1, 100, 4096, 131_072, 1 << 20])
     func `a file is its object, whatever the size of the reads`(count: Int) throws {
         let mount = try MountedStore()

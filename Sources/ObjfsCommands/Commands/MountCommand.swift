@@ -194,6 +194,7 @@ struct MountCommand: ParsableCommand {
     private func serve(_ options: EngineOptions, _ readiness: Readiness) throws(MountError) {
         LoggingSystem.bootstrap { _ in MessageLog() }
         signal(SIGPIPE, SIG_IGN)
+        allowManyFiles()
         let source = try engineSource()
         var options = options
         if !readOnly { options.journal = try openJournal() }
@@ -215,6 +216,16 @@ struct MountCommand: ParsableCommand {
         tidyJournal(source)
         if let execRoot { ShimService(root: ShimRoot(path: execRoot), patience: execPatience).watch(session) }
         session.run(handlesSignals: true)
+    }
+
+    /// Lets the daemon have as many open files as it may: two for each that is being written, and its connections.
+    ///
+    /// The corresponding C function is `setrlimit`.
+    private func allowManyFiles() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     /// Whether what was left behind was to go into what is mounted now.

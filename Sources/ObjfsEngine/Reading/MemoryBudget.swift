@@ -28,6 +28,8 @@ package final class MemoryBudget: Sendable {
         var streams = 0
         /// How many files are open for writing.
         var writers = 0
+        /// How many have waited for long.
+        var urgent = 0
         var balanced: ContinuousClock.Instant = .now
     }
 
@@ -59,16 +61,30 @@ extension MemoryBudget {
     private static var pooledFrom: Int { 64 << 10 }
 
     /// Memory for reading ahead; `nil` if there is none left for that.
-    func bufferAhead(_ count: Int) -> Buffer? { take(Self.rounded(count), of: limit / 4 * 3) }
+    func bufferAhead(_ count: Int) -> Buffer? {
+        state.withLock { $0.urgent == 0 } ? take(Self.rounded(count), of: limit / 4 * 3) : nil
+    }
 
-    /// Memory for bytes that somebody waits for, who must hold no other part of the budget while this waits.
+    /// Memory for bytes that somebody waits for, who should hold no other part of the budget while this waits.
+    ///
+    /// Who has waited for a second goes before all who come later, so that those who want little do not keep out for
+    /// ever who wants much. They do not wait longer than that for it: some may hold what it lacks.
     func buffer(_ count: Int) -> Buffer {
         let size = Self.rounded(count)
+        let patience = Duration.seconds(1)
+        if state.withLock({ $0.urgent > 0 }) { _ = state.wait(atMost: patience) { $0.urgent == 0 ? true : nil } }
+        let begin = ContinuousClock.now
+        var isUrgent = false
+        defer { if isUrgent { state.update { $0.urgent -= 1 } } }
         while true {
             if let buffer = take(size, of: limit) { return buffer }
             relieve(size)
             // What was given up may still be on its way, and its end wakes this; the time is for what went wrong.
             _ = state.wait(atMost: .milliseconds(100)) { $0.used == 0 || $0.used + size <= self.limit ? true : nil }
+            if !isUrgent, begin + patience < .now {
+                isUrgent = true
+                state.withLock { $0.urgent += 1 }
+            }
         }
     }
 

@@ -75,7 +75,8 @@ package final class InMemoryStore: ObjectStore {
     ) throws(StorageError) -> ObjectInfo {
         try state.withLock { state throws(StorageError) in
             try state.check(condition, of: key)
-            return state.put(key, body, attributes)
+            // The bytes that were given are the caller's, whose memory they may take only for the call.
+            return state.put(key, ByteSlice(body.array), attributes)
         }
     }
 
@@ -110,7 +111,7 @@ package final class InMemoryStore: ObjectStore {
     package func writePart(
         _ number: Int, of upload: Upload, _ body: ByteSlice
     ) throws(StorageError) -> UploadedPart {
-        try state.withLock { state throws(StorageError) in try state.add(body, number, to: upload) }
+        try state.withLock { state throws(StorageError) in try state.add(ByteSlice(body.array), number, to: upload) }
     }
 
     package func copyPart(
