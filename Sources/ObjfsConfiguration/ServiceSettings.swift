@@ -42,7 +42,8 @@ package struct ServiceSettings: Sendable {
             flag(options.region, "--region") ?? variable("AWS_REGION") ?? variable("AWS_DEFAULT_REGION")
             ?? setting("region") ?? Setting(value: "us-east-1", origin: "the default")
         let service = values?["services"].flatMap { files.section("services \($0)") }?["s3.endpoint_url"]
-        let ignoresConfigured = environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] == "true"
+        let ignoresConfigured =
+            options.ignoresConfiguredEndpoints || environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] == "true"
         let configured =
             variable("AWS_ENDPOINT_URL_S3") ?? variable("AWS_ENDPOINT_URL")
             ?? service.map { Setting(value: $0, origin: place) } ?? setting("s3.endpoint_url")

@@ -13,6 +13,8 @@ package enum StoreIdentity: Sendable {
 /// How a store is reached, as far as the command line says.
 package struct StoreOptions: Hashable, Sendable {
     package var endpointURL: String?
+    /// Whether the addresses in the environment and in the files do not count.
+    package var ignoresConfiguredEndpoints = false
     package var region: String?
     package var profile: String?
     package var signsNothing = false

@@ -56,6 +56,11 @@ struct NoTransport: HTTPTransport {
         #expect(try settings(["AWS_PROFILE": "with blank"]).endpointURL?.value == "https://services.example.com")
         let both = ["AWS_ENDPOINT_URL": "https://a", "AWS_ENDPOINT_URL_S3": "https://b"]
         #expect(try settings(both).endpointURL?.value == "https://b")
+        #expect(try settings(both) { $0.ignoresConfiguredEndpoints = true }.endpointURL == nil)
+        let given: (inout StoreOptions) -> Void = {
+            ($0.endpointURL, $0.ignoresConfiguredEndpoints) = ("https://c", true)
+        }
+        #expect(try settings(both, given).endpointURL?.value == "https://c")
     }
 
     @Test func `U1: a profile's credentials are found, and a flag's profile wins over the environment's keys`() throws {

@@ -348,8 +348,13 @@ import VFS
         let rename = files.renameBeside("x", "y")
         #expect(gate.waitForArrivals())
         let flags: OpenFlags = isWritten ? [.reading, .writing] : .reading
-        let opened = Beside { [engine = files.engine] in try? engine.open(inode, flags).handle }
-        _ = opened.isOver(within: .milliseconds(50))
+        let isBegun = Monitor(false)
+        let opened = Beside { [engine = files.engine] in
+            isBegun.update { $0 = true }
+            return try? engine.open(inode, flags).handle
+        }
+        isBegun.wait { $0 ? () : nil }
+        #expect(!opened.isOver(within: .milliseconds(200)))
         gate.open()
         #expect(rename.value == .some(nil))
         let handle = try #require(opened.value ?? nil)
@@ -483,6 +488,24 @@ import VFS
             try files.close(source)
             #expect(try files.remains() == [])
         }
+    }
+
+    @Test func `W1: what is written instead of a copy is stored, whatever becomes of the source`() throws {
+        let files = try WritableStore(["a": text])
+        let source = try files.open("a", [.reading])
+        let target = try files.open("copy", [.writing])
+        let inode = try files.mount.lookup("copy").inode
+        #expect(try files.engine.copyRange(source, at: 0, to: target, at: 0, count: 1000) == 500)
+        var change = AttributeChange()
+        change.size = 0
+        _ = try files.engine.setAttributes(of: inode, change, handle: target)
+        setForeign(files, "a", "changed")
+        let large = String(repeating: text, count: 4)
+        try files.write(target, large)
+        try files.close(target)
+        #expect(files.stored("copy") == large)
+        files.engine.release(source)
+        #expect(try files.remains() == [])
     }
 
     @Test func `W1: a copy that can't be stored is no matter of the file that it was copied from`() throws {

@@ -70,7 +70,7 @@ import Testing
 
     @Test(arguments: [false, true])
     func `W7: the log of a file that is written for long stays short, and says all`(isNew: Bool) throws {
-        let files = try WritableStore(isNew ? [:] : ["a": text])
+        let files = try WritableStore(isNew ? [:] : ["a": text], service: "http://127.0.0.1:9000")
         let handle = try files.open("a")
         var random = SeededGenerator(seed: SeededGenerator.freshSeed)
         var content = Array((isNew ? "" : text).utf8)
@@ -89,8 +89,11 @@ import Testing
         try files.write(handle, "end", at: offset)
         content += [UInt8](repeating: 0, count: 50) + Array("end".utf8)
         let journal = try files.copyOfJournal()
-        #expect(try file(".log", in: journal).bytes.count < 1_200_000)
+        let log = try file(".log", in: journal).bytes
+        #expect(log.count < 1_200_000)
+        #expect(String(decoding: log, as: UTF8.self).split(separator: "\n").count { $0.hasPrefix("boot ") } == 1)
         let left = try #require(LeftBehind.all(in: journal.path).first)
+        #expect(left.service == "http://127.0.0.1:9000")
         try left.upload(to: files.mount.memory, replacing: false)
         #expect(try files.mount.memory.read("a") == content)
     }

@@ -383,7 +383,14 @@ import VFS
         limits.largestObject = 100
         let files = try WritableStore(["a": String(repeating: "x", count: 101)], limits: limits)
         #expect(throws: Errno(rawValue: EFBIG)) { try files.open("a", [.writing]) }
+        #expect(throws: Errno(rawValue: EFBIG)) { try files.truncate("a", to: 101_000) }
         #expect(try files.mount.text("a").utf8.count == 101)
+        let reader = try files.open("a", [.reading])
+        try files.unlink("a")
+        #expect(try files.engine.read(reader, at: 0, count: 200).reduce(0) { $0 + $1.count } == 101)
+        files.engine.release(reader)
+        #expect(files.stored("a") == nil)
+        #expect(try files.remains() == [])
     }
 
     @Test func `W2: in a part of a bucket a name may be as long as its whole key may be`() throws {
@@ -484,6 +491,70 @@ import VFS
         #expect(throws: Errno.notSupportedOnSocket) {
             try files.engine.setExtendedAttribute("trusted.x", of: inode, to: [], flags: 0)
         }
+    }
+
+    @Test func `M7: any time can be kept, and what it is kept by is asked for once`() throws {
+        var random = SeededGenerator(seed: SeededGenerator.freshSeed)
+        let edges: [Int64] = [.min, .min + 1, -1_000_000_000, -1, 0, 1, 999_999_999, .max - 1, .max]
+        let files = try WritableStore(["a": "text"])
+        let inode = try files.mount.lookup("a").inode
+        for time in edges + (0..<100).map({ _ in Int64.random(in: .min ... .max, using: &random) }) {
+            let copies = files.mount.counter.counts.copies
+            var change = AttributeChange()
+            change.accessed = FileTime(nanoseconds: time)
+            change.modified = FileTime(nanoseconds: time)
+            _ = try files.engine.setAttributes(of: inode, change, handle: nil)
+            #expect(files.mount.counter.counts.copies == copies + 1)
+            let other = try MountedStore()
+            try other.memory.write(
+                "a", .empty, attributes: try #require(try files.mount.memory.info("a").attributes), condition: .always)
+            let shown = try other.lookup("a")
+            #expect(shown.accessed.nanoseconds == time && shown.modified.nanoseconds == time)
+        }
+    }
+
+    @Test func `W1: what was given up before the store had any of it can't be changed`() throws {
+        let files = try WritableStore()
+        let writer = try files.open("a", [.writing])
+        let inode = try files.mount.lookup("a").inode
+        let reader = try files.engine.open(inode, .reading).handle
+        try files.write(writer, "text")
+        files.mount.counter.before(.write) { StorageError(.accessDenied, "no") }
+        #expect(throws: Errno.permissionDenied) { try files.close(writer) }
+        files.mount.counter.before(.write) { nil }
+        for isCut in [false, true] {
+            var change = AttributeChange()
+            if isCut { change.size = 1 } else { change.permissions = 0o600 }
+            #expect(throws: Errno.staleNFSFileHandle) {
+                try files.engine.setAttributes(of: inode, change, handle: reader)
+            }
+        }
+        #expect(throws: Errno.staleNFSFileHandle) {
+            try files.engine.setExtendedAttribute("user.a", of: inode, to: [], flags: 0)
+        }
+        files.engine.release(reader)
+        #expect(files.stored("a") == nil)
+    }
+
+    @Test func `M7: what another program puts into a folder's marker meanwhile stays`() throws {
+        let files = try WritableStore(options: { $0.metadataTTL = .seconds(600) })
+        try files.makeFolder("d")
+        let inode = try files.mount.lookup("d").inode
+        var change = AttributeChange()
+        change.permissions = 0o700
+        try files.mount.memory.write("d/", ByteSlice("theirs".utf8), attributes: .init(), condition: .always)
+        _ = try files.engine.setAttributes(of: inode, change, handle: nil)
+        #expect(files.stored("d/") == "theirs")
+        #expect(try files.mount.memory.info("d/").attributes?.metadata["mode"] == String(0o40700))
+        change.permissions = 0o750
+        try files.mount.memory.delete("d/")
+        _ = try files.engine.setAttributes(of: inode, change, handle: nil)
+        #expect(files.stored("d/") == "")
+        #expect(try files.mount.memory.info("d/").attributes?.metadata["mode"] == String(0o40750))
+        // And who makes a folder that another has just made is told.
+        try files.mount.memory.write("e/", ByteSlice("theirs".utf8), attributes: .init(), condition: .always)
+        #expect(throws: Errno.fileExists) { try files.makeFolder("e") }
+        #expect(files.stored("e/") == "theirs")
     }
 
     @Test func `M7: no more extended attributes are taken than a file can be stored with`() throws {

@@ -88,9 +88,7 @@ extension StoreArguments {
     /// The store that a file was to be written to.
     func store(of file: LeftBehind) throws(StorageError) -> any ObjectStore {
         let url = try ObjectURL(file.store)
-        var stores = self
-        stores.endpointUrl = endpointUrl ?? file.endpoint
-        let bucket = try stores.factory.store(url)
+        let bucket = try (file.service.map(factory(at:)) ?? factory).store(url)
         return url.key.isEmpty ? bucket : PrefixedStore(bucket, prefix: url.key)
     }
 }

@@ -46,7 +46,19 @@ struct StoreArguments: ParsableArguments {
     var service: String { (try? factory.settings())?.endpointURL?.value ?? "" }
 
     /// The stores, for somebody else than the environment says.
-    func factory(_ identity: StoreIdentity) -> StoreFactory {
+    func factory(_ identity: StoreIdentity) -> StoreFactory { factory(identity, options) }
+
+    /// The stores of a service, whatever the environment says; an empty address is AWS.
+    ///
+    /// An address on the command line counts more.
+    func factory(at service: String) -> StoreFactory {
+        var options = options
+        options.endpointURL = endpointUrl ?? (service.isEmpty ? nil : service)
+        options.ignoresConfiguredEndpoints = true
+        return factory(.own, options)
+    }
+
+    private func factory(_ identity: StoreIdentity, _ options: StoreOptions) -> StoreFactory {
         let report: @Sendable (String) -> Void = { Messages.warn($0) }
         return StoreFactory(
             options, environment: EnvironmentVariables.all, identity: identity, report: verbose ? report : nil)

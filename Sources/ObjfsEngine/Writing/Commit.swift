@@ -188,7 +188,8 @@ struct Commit {
     ///
     /// Some services ignore that condition of a copy. For the object itself the look before the end does the same.
     private func checkSource() throws(StorageError) {
-        guard let base = draft.state.withLock({ $0.base }), base.key != key, !draft.bucket.copiesNoParts else { return }
+        let base = draft.state.withLock { $0.baseEnd > 0 ? $0.base : nil }
+        guard let base, base.key != key, !draft.bucket.copiesNoParts else { return }
         guard try store.info(base.key).etag == base.info.etag else { throw .changed() }
     }
 

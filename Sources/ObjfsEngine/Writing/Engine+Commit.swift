@@ -149,7 +149,7 @@ extension Engine {
         let unknown = stored.commit.unknownVersion
         file.state.update { state in
             if state.written == stored.written { state.written = nil }
-            if state.metadata.isSame(as: FileMetadata(stored.commit.attributes)) { state.isMetadataDirty = false }
+            if state.metadata.isCarried(by: stored.commit.attributes) { state.isMetadataDirty = false }
             state.info = unknown
             state.condition = .unchanged(unknown.etag)
         }
@@ -176,11 +176,10 @@ extension Engine {
         // Who looks it up meanwhile is not told what it was, neither before nor after it is known here what it is.
         file.bucket.listings.forget(info.key)
         file.state.update { state in
-            let metadata = FileMetadata(attributes)
             more(&state)
             // Who changed them meanwhile changed them after these were sent.
-            if state.metadata.isSame(as: metadata) {
-                state.metadata = metadata
+            if state.metadata.isCarried(by: attributes) {
+                state.metadata = FileMetadata(attributes)
                 state.isMetadataDirty = false
             }
             state.info = info
@@ -220,7 +219,12 @@ extension Engine {
     func endWriting(_ file: LiveFile, _ operation: String, isClosed: Bool = false) throws(Errno) {
         do throws(Errno) {
             if isClosed { try store(file, operation) }
-            while !file.losesWriterIfSeenTo() { try store(file, operation) }
+            // Others may change it each time before that is stored, but not for ever.
+            for _ in 0..<100 {
+                if file.losesWriterIfSeenTo() { return }
+                try store(file, operation)
+            }
+            throw Errno.ioError
         } catch {
             let isLast = file.state.update { state in
                 state.writers -= 1
@@ -249,14 +253,5 @@ extension Engine {
             isWhole
                 ? "\(file.url): what was written is kept: objfs recover lists it (\(draft.file.path))"
                 : "\(file.url): the disk had no room to keep what was sent, and that is lost (\(draft.file.path))")
-    }
-}
-
-extension FileMetadata {
-    /// Whether all is the same but the time of the last change.
-    fileprivate func isSame(as other: FileMetadata) -> Bool {
-        var metadata = self
-        metadata.modified = other.modified
-        return metadata == other
     }
 }

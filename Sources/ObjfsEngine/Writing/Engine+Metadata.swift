@@ -22,6 +22,7 @@ extension Engine {
     private func resize(_ inode: Inode, to size: Int64) throws(Errno) {
         guard size >= 0 else { throw .invalidArgument }
         let file = try liveFile(inode)
+        try checkOpening(file)
         guard try attributes(of: inode).size != size || size == 0 else { return }
         try writing(file, "truncate") { () throws(Errno) in
             try file.changing(journal(), emptied: size == 0) { (draft) throws(Errno) in try draft.truncate(to: size) }
@@ -74,22 +75,29 @@ extension Engine {
         of folder: Folder, _ change: (inout FileMetadata) throws(Errno) -> Void
     ) throws(Errno) {
         guard !folder.prefix.isEmpty else { throw .notPermitted }
-        let marker = try answering("setattr", folder.url("")) { () throws(StorageError) in try readMarker(of: folder) }
-        var metadata = marker.metadata
-        if metadata.mode == nil { metadata.setPermissions(options.folderPermissions, type: .directory) }
-        try change(&metadata)
-        // Who copies a tree gives each folder its owner, which it mostly has: the store is not asked to note that again.
-        var unchanged = metadata
-        unchanged.changed = marker.metadata.changed
-        guard unchanged != marker.metadata else { return }
-        try writeMarker(of: folder, metadata, over: marker, "setattr")
+        // Another program may change it meanwhile, but not for ever.
+        for isFirst in [true, false, false, false, false] {
+            let marker = try answering("setattr", folder.url("")) { () throws(StorageError) in
+                try readMarker(of: folder, mayBeKnown: isFirst)
+            }
+            var metadata = marker.metadata
+            if metadata.mode == nil { metadata.setPermissions(options.folderPermissions, type: .directory) }
+            try change(&metadata)
+            // Who copies a tree gives each folder its owner, which it mostly has: the store is not asked to note that
+            // again.
+            var unchanged = metadata
+            unchanged.changed = marker.metadata.changed
+            guard unchanged != marker.metadata else { return }
+            if try writeMarker(of: folder, metadata, over: marker, "setattr") { return }
+        }
+        throw .staleNFSFileHandle
     }
 
     /// The marker of a folder, asked for unless it was a short while ago.
-    private func readMarker(of folder: Folder) throws(StorageError) -> FolderMarker {
+    private func readMarker(of folder: Folder, mayBeKnown: Bool) throws(StorageError) -> FolderMarker {
         let known = folder.bucket.marker(ofFolder: folder.prefix, notOlderThan: options.metadataTTL)
         // That nothing was found may mean that it was not asked for.
-        if let known, known.info != nil { return known }
+        if mayBeKnown, let known, known.info != nil { return known }
         do throws(StorageError) {
             return FolderMarker(try folder.bucket.store.info(ObjectKey(folder.prefix)))
         } catch {
@@ -100,23 +108,44 @@ extension Engine {
 
     /// Writes the marker of a folder; what another program has put there stays.
     ///
-    /// - Parameter marker: What there is, if it isn't new.
+    /// - Parameter marker: What there is.
+    /// - Returns: Whether it did; not if there is something else by now.
     func writeMarker(
-        of folder: Folder, _ metadata: FileMetadata, over marker: FolderMarker? = nil, _ operation: String
-    ) throws(Errno) {
-        let (store, key) = (folder.bucket.store, ObjectKey(folder.prefix))
-        var attributes = marker?.info?.attributes ?? ObjectAttributes(contentType: "application/x-directory")
+        of folder: Folder, _ metadata: FileMetadata, over marker: FolderMarker, _ operation: String
+    ) throws(Errno) -> Bool {
+        let key = ObjectKey(folder.prefix)
+        var attributes = marker.info?.attributes ?? ObjectAttributes(contentType: "application/x-directory")
         if options.permissions == .persist { attributes = metadata.written(into: attributes) }
         // A request that failed may have been carried out.
         defer { folder.bucket.listings.forget(key) }
-        let info = try answering(operation, folder.url("")) { () throws(StorageError) in
-            if let version = marker?.versionWithBytes {
-                return try store.copy(key, ifVersion: version, to: key, attributes: attributes)
+        let info = try answering(operation, folder.url("")) { () throws(StorageError) -> ObjectInfo? in
+            do throws(StorageError) {
+                return try write(marker, key, attributes, in: folder.bucket.store)
+            } catch {
+                guard [.preconditionFailed, .changed, .notFound].contains(error.code) else { throw error }
+                return nil
             }
-            return try store.write(key, .empty, attributes: attributes, condition: .always)
         }
+        guard let info else { return false }
         let written = ObjectVersion(bucket: folder.bucket, info: info).carrying(attributes)
         folder.bucket.note(FolderMarker(written.info), ofFolder: folder.prefix)
+        return true
+    }
+
+    private func write(
+        _ marker: FolderMarker, _ key: ObjectKey, _ attributes: ObjectAttributes, in store: any ObjectStore
+    ) throws(StorageError) -> ObjectInfo {
+        if let version = marker.versionWithBytes {
+            return try store.copy(key, ifVersion: version, to: key, attributes: attributes)
+        }
+        do throws(StorageError) {
+            let condition = marker.info.map { WriteCondition.unchanged($0.etag) } ?? .absent
+            return try store.write(key, .empty, attributes: attributes, condition: condition)
+        } catch {
+            guard error.code == .unsupported else { throw error }
+        }
+        // It was looked at just before.
+        return try store.write(key, .empty, attributes: attributes, condition: .always)
     }
 }
 

@@ -21,7 +21,7 @@ extension Engine {
             metadata.group = caller.group
             metadata.modified = .now
             folder.bucket.listings.noteMade(folder.prefix)
-            try writeMarker(of: folder, metadata, "mkdir")
+            guard try writeMarker(of: folder, metadata, over: FolderMarker(nil), "mkdir") else { throw .fileExists }
             folder.bucket.keepFolder(folder.prefix)
             return try entry(.folder(folder), expires: .now + options.metadataTTL)
         }

@@ -51,7 +51,6 @@ extension Engine {
                 guard info.etag == object.info.etag else { throw .changed() }
                 return info
             }
-        guard info.size <= object.bucket.store.uploadLimits.largestObject else { throw .fileTooLarge }
         let version = ObjectVersion(bucket: object.bucket, info: info)
         let file = object.bucket.file(
             object.key, if: { $0.stands(for: info) || $0.inode != inode && $0.isBeingChanged },
@@ -64,8 +63,15 @@ extension Engine {
     func openForWriting(_ inode: Inode, _ flags: OpenFlags) throws(Errno) -> OpenedFile {
         let journal = try journal()
         let file = try makeLive(inode)
-        guard file.canBeOpened else { throw .staleNFSFileHandle }
+        try checkOpening(file)
         return try openForWriting(file, flags, journal)
+    }
+
+    /// - Throws: `ESTALE` if the bytes of a file are nowhere, `EFBIG` if they are more than could be stored again.
+    func checkOpening(_ file: LiveFile) throws(Errno) {
+        guard file.canBeOpened else { throw .staleNFSFileHandle }
+        let size = file.storedVersion?.info.size ?? 0
+        guard size <= file.bucket.store.uploadLimits.largestObject else { throw .fileTooLarge }
     }
 
     /// Finds out whether the store takes what is about to be written, by an upload that is begun and given up.

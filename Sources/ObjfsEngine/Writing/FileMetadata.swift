@@ -46,6 +46,13 @@ package struct FileMetadata: Equatable, Sendable {
         return attributes
     }
 
+    /// Whether an object that carries some attributes carries these, but for the time of the last change.
+    func isCarried(by attributes: ObjectAttributes) -> Bool {
+        var own = written(into: attributes)
+        own.metadata["mtime"] = attributes.metadata["mtime"]
+        return own == attributes
+    }
+
     /// What the type bits of the mode say; `nil` if there are none, or of a kind that is not shown.
     var type: FileType? {
         switch (mode ?? 0) & UInt32(S_IFMT) {
@@ -96,8 +103,11 @@ extension FileTime {
         guard let fraction = Int64(digits + String(repeating: "0", count: 9 - digits.count)), fraction >= 0 else {
             return nil
         }
-        let (sum, overflow) = Timestamp(seconds: seconds).nanoseconds.addingReportingOverflow(fraction)
-        guard !overflow else { return nil }
+        // Towards zero first: the earliest second of all begins before the earliest nanosecond does.
+        let isBefore = seconds < 0
+        let (whole, isTooLarge) = (isBefore ? seconds + 1 : seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, overflow) = whole.addingReportingOverflow(isBefore ? fraction - 1_000_000_000 : fraction)
+        guard !isTooLarge, !overflow else { return nil }
         self.init(nanoseconds: sum)
     }
 

@@ -286,6 +286,8 @@ final class LiveFile: Sendable {
         _ change: (inout FileMetadata) throws(Errno) -> Void
     ) throws(Errno) -> (old: FileMetadata, new: FileMetadata) {
         try state.update { state throws(Errno) in
+            // What was given up before the store had any of it is nowhere.
+            guard state.isUnlinked || state.info != nil || state.draft != nil else { throw .staleNFSFileHandle }
             let old = state.metadata
             var metadata = old
             // The time of a write that is not stored yet must not come after one that is set now.
@@ -323,7 +325,10 @@ final class LiveFile: Sendable {
 }
 
 extension LiveFile.State {
-    fileprivate var isDirty: Bool { !isUnlinked && (isMetadataDirty || draft?.isDirty ?? false) }
+    fileprivate var isDirty: Bool {
+        guard !isUnlinked else { return false }
+        return draft?.isDirty ?? false || isMetadataDirty && (info != nil || draft != nil)
+    }
 
     fileprivate mutating func takeDraft() -> Draft? {
         draft?.letGo()

@@ -252,7 +252,8 @@ final class StagedFile: Sendable {
         let file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { return }
         defer { close(file) }
-        guard Self.isPut(shorter, at: 0, file), rename(path, self.path + ".log") == 0 else {
+        // The name must not reach the disk before the bytes do.
+        guard Self.isPut(shorter, at: 0, file), fdatasync(file) == 0, rename(path, self.path + ".log") == 0 else {
             unlink(path)
             return
         }
