@@ -32,6 +32,13 @@ import VFS
         try check(OneFolder(seed: seed), seed)
     }
 
+    @Test(arguments: seeds)
+    func `W1, M7: a file that many open, write, cut, set and close at once has what each was told it has`(
+        seed: UInt64
+    ) throws {
+        try check(ManyWriters(seed: seed), seed)
+    }
+
     private func check(_ run: some Run, _ seed: UInt64) throws {
         #expect(run.isOver, "seed \(seed): it hangs")
         guard run.isOver else { return }
@@ -373,6 +380,65 @@ private struct OneFolder: Run {
             if files.stored(other + "/" + file) != nil { notes.append("\(file) is under the other name too") }
         }
         if try files.mount.names(name) != contents.keys.sorted() { notes.append("other names are listed") }
+        return notes
+    }
+}
+
+/// One file: threads open it, write a byte each, and close it, while others set its mode and its size.
+private struct ManyWriters: Run {
+    let isOver: Bool
+    let failures: [String]
+    private let files: WritableStore
+    private static let (writers, rounds, size) = (4, 25, 64)
+
+    init(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        files = try WritableStore(
+            ["a": String(repeating: ".", count: Self.size)], tellsVersions: .random(using: &random),
+            namesContent: .random(using: &random))
+        let crowd = Crowd(files.mount, seed: seed)
+        let (engine, memory) = (files.engine, files.mount.memory)
+        let inode = try files.mount.lookup("a").inode
+        for writer in 0..<Self.writers {
+            crowd.start("writer", writer) { random in
+                for round in 1...Self.rounds {
+                    let handle = try engine.open(inode, [.writing]).handle
+                    try engine.write(handle, at: Int64(writer), ByteSlice([UInt8(round)]))
+                    // Pages of a map come after `close` has asked.
+                    if Bool.random(using: &random) { try engine.flush(handle, by: WritableStore.caller) }
+                    engine.release(handle)
+                    let stored = try memory.read("a")
+                    if stored.count <= writer || stored[writer] != UInt8(round) {
+                        crowd.fail("writer \(writer): what was closed in round \(round) is not in the store")
+                    }
+                    usleep(.random(in: 0..<2000, using: &random))
+                }
+            }
+        }
+        for isMode in [false, true] {
+            crowd.start(isMode ? "mode" : "size", isMode ? 10 : 11) { random in
+                for round in 1...Self.rounds {
+                    var change = AttributeChange()
+                    if isMode { change.permissions = UInt32(round) } else { change.size = Int64(Self.size + round % 7) }
+                    _ = try engine.setAttributes(of: inode, change, handle: nil)
+                    usleep(.random(in: 0..<4000, using: &random))
+                }
+            }
+        }
+        isOver = crowd.wait()
+        failures = crowd.failures
+    }
+
+    func differences() throws -> [String] {
+        var notes = try files.remains()
+        let last = UInt8(Self.rounds)
+        let stored = try files.mount.memory.read("a")
+        if stored.count != Self.size + Self.rounds % 7 { notes.append("the size is \(stored.count)") }
+        if stored.prefix(Self.writers) != Array(repeating: last, count: Self.writers)[...] {
+            notes.append("other bytes")
+        }
+        let mode = try files.mount.memory.info("a").attributes?.metadata["mode"]
+        if mode != String(0o100000 | UInt32(Self.rounds)) { notes.append("the mode is \(mode ?? "none")") }
         return notes
     }
 }

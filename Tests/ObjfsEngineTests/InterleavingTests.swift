@@ -330,6 +330,35 @@ import VFS
         #expect(try files.remains() == [])
     }
 
+    @Test func `W1: who opens a file just when another stores its next version has that`() throws {
+        let files = try WritableStore(["a": "old"])
+        // What the older one carries is not asked for with the listing.
+        try files.mount.memory.write("b", "newer".utf8)
+        let inode = try #require(try files.mount.list("", withAttributes: true).first { $0.name == "a" }).inode
+        let isFirst = Monitor(true)
+        let gate = Gate()
+        files.mount.counter.before(.info) {
+            let waits = isFirst.update { first in
+                defer { first = false }
+                return first
+            }
+            if waits { gate.pass() }
+            return nil
+        }
+        let opened = Beside { [engine = files.engine] in try? engine.open(inode, [.reading, .writing]).handle }
+        #expect(gate.waitForArrivals())
+        let other = try files.engine.open(inode, [.writing]).handle
+        try files.write(other, "new")
+        try files.close(other)
+        gate.open()
+        let handle = try #require(opened.value ?? nil)
+        #expect(try bytes(files, handle) == Array("new".utf8))
+        try files.write(handle, "er")
+        try files.close(handle)
+        #expect(files.stored("a") == "erw")
+        #expect(try files.remains() == [])
+    }
+
     @Test func `W7: what was written is kept when it can't be stored, nor what another has cut of it`() throws {
         let files = try WritableStore(["a": "old"])
         let gate = files.mount.counter.hold(.write, answering: StorageError(.unavailable, "gone"))

@@ -33,7 +33,14 @@ extension Engine {
     func makeLive(_ inode: Inode) throws(Errno) -> LiveFile {
         switch try node(inode) {
         case .file(let file): return file
-        case .object(let object): return try makeLive(object, inode)
+        case .object(let object):
+            do throws(Errno) {
+                return try makeLive(object, inode)
+            } catch {
+                // Who else opened it meanwhile may have stored the next version already.
+                guard error == .staleNFSFileHandle, case .file(let file) = try node(inode) else { throw error }
+                return file
+            }
         case .account, .folder, .chunkFolder: throw .isDirectory
         case .chunk: throw .readOnlyFileSystem
         }

@@ -157,8 +157,9 @@ final class LiveFile: Sendable {
 
     /// Whether the file's bytes can be read: they are in the store, which has no other version, or here.
     var canBeOpened: Bool {
-        if let version = storedVersion { return !version.isRetired }
-        return state.withLock { $0.draft != nil }
+        // Both at once: a draft is dropped as soon as the store has all of it.
+        let (isHere, info) = state.withLock { ($0.draft != nil, $0.isUnlinked ? nil : $0.info) }
+        return isHere || info.map { !bucket.isRetired($0) } ?? false
     }
 
     /// Whether somebody writes to the file, or something was written that is not in the store.
