@@ -39,6 +39,13 @@ import VFS
         try check(ManyWriters(seed: seed), seed)
     }
 
+    @Test(arguments: seeds)
+    func `W1, M7: a file that many change at once over a store that fails has what each was told it has`(
+        seed: UInt64
+    ) throws {
+        try check(ManyWriters(seed: seed, fails: true), seed)
+    }
+
     private func check(_ run: some Run, _ seed: UInt64) throws {
         #expect(run.isOver, "seed \(seed): it hangs")
         guard run.isOver else { return }
@@ -389,28 +396,41 @@ private struct ManyWriters: Run {
     let isOver: Bool
     let failures: [String]
     private let files: WritableStore
+    private let fails: Bool
+    /// What each of the writers was told last that the store has.
+    private let acknowledged: [UInt8]
     private static let (writers, rounds, size) = (4, 25, 64)
 
-    init(seed: UInt64) throws {
+    /// - Parameter fails: Whether the store does not answer a third of what is written.
+    init(seed: UInt64, fails: Bool = false) throws {
+        self.fails = fails
         var random = SeededGenerator(seed: seed)
         files = try WritableStore(
-            ["a": String(repeating: ".", count: Self.size)], tellsVersions: .random(using: &random),
+            ["a": String(repeating: "\0", count: Self.size)], tellsVersions: .random(using: &random),
             namesContent: .random(using: &random))
         let crowd = Crowd(files.mount, seed: seed)
         let (engine, memory) = (files.engine, files.mount.memory)
         let inode = try files.mount.lookup("a").inode
+        if fails {
+            for operation in [CountingStore.Operation.write, .copy] { Self.fail(operation, of: files, random) }
+        }
+        let acknowledged = Mutex([UInt8](repeating: 0, count: Self.writers))
         for writer in 0..<Self.writers {
             crowd.start("writer", writer) { random in
-                for round in 1...Self.rounds {
+                for round in 1...UInt8(Self.rounds) {
                     let handle = try engine.open(inode, [.writing]).handle
-                    try engine.write(handle, at: Int64(writer), ByteSlice([UInt8(round)]))
+                    try engine.write(handle, at: Int64(writer), ByteSlice([round]))
                     // Pages of a map come after `close` has asked.
-                    if Bool.random(using: &random) { try engine.flush(handle, by: WritableStore.caller) }
-                    engine.release(handle)
-                    let stored = try memory.read("a")
-                    if stored.count <= writer || stored[writer] != UInt8(round) {
-                        crowd.fail("writer \(writer): what was closed in round \(round) is not in the store")
+                    let isAsked = fails || Bool.random(using: &random)
+                    let failure = Errno.thrown { () throws(Errno) in
+                        if isAsked { try engine.flush(handle, by: WritableStore.caller) }
                     }
+                    if isAsked, failure == nil { acknowledged.withLock { $0[writer] = round } }
+                    let told = acknowledged.withLock { $0[writer] }
+                    if try memory.read("a")[writer] < told { crowd.fail("writer \(writer): \(told) is not stored") }
+                    if let failure, !fails || failure != .ioError { crowd.fail("writer \(writer): \(failure)") }
+                    engine.release(handle)
+                    if !fails, try memory.read("a")[writer] != round { crowd.fail("\(writer): \(round) is not stored") }
                     usleep(.random(in: 0..<2000, using: &random))
                 }
             }
@@ -420,25 +440,45 @@ private struct ManyWriters: Run {
                 for round in 1...Self.rounds {
                     var change = AttributeChange()
                     if isMode { change.permissions = UInt32(round) } else { change.size = Int64(Self.size + round % 7) }
-                    _ = try engine.setAttributes(of: inode, change, handle: nil)
+                    do throws(Errno) {
+                        _ = try engine.setAttributes(of: inode, change, handle: nil)
+                    } catch {
+                        guard fails, error == .ioError else { throw error }
+                    }
                     usleep(.random(in: 0..<4000, using: &random))
                 }
             }
         }
         isOver = crowd.wait()
         failures = crowd.failures
+        self.acknowledged = acknowledged.withLock { $0 }
+        for operation in CountingStore.Operation.allCases { files.mount.counter.before(operation) { nil } }
+    }
+
+    private static func fail(_ operation: CountingStore.Operation, of files: WritableStore, _ random: SeededGenerator) {
+        let random = Mutex(random)
+        files.mount.counter.before(operation) {
+            let (pause, fails) = random.withLock {
+                (useconds_t.random(in: 0..<800, using: &$0), Int.random(in: 0..<3, using: &$0) == 0)
+            }
+            usleep(pause)
+            return fails ? StorageError(.unavailable, "gone") : nil
+        }
     }
 
     func differences() throws -> [String] {
-        var notes = try files.remains()
-        let last = UInt8(Self.rounds)
+        var notes: [String] = []
         let stored = try files.mount.memory.read("a")
+        let mode = try files.mount.memory.info("a").attributes?.metadata["mode"].flatMap { UInt32($0) } ?? 0o644
+        let shown = try files.mount.lookup("a")
+        if try files.mount.read("a") != stored { notes.append("other bytes are shown than are stored") }
+        if shown.permissions != mode & 0o7777 { notes.append("another mode is shown than is stored") }
+        if zip(stored, acknowledged).contains(where: { $0 < $1 }) { notes.append("\(acknowledged) were stored once") }
+        // What could not be stored is kept.
+        guard !fails else { return notes }
+        notes += try files.remains()
         if stored.count != Self.size + Self.rounds % 7 { notes.append("the size is \(stored.count)") }
-        if stored.prefix(Self.writers) != Array(repeating: last, count: Self.writers)[...] {
-            notes.append("other bytes")
-        }
-        let mode = try files.mount.memory.info("a").attributes?.metadata["mode"]
-        if mode != String(0o100000 | UInt32(Self.rounds)) { notes.append("the mode is \(mode ?? "none")") }
+        if mode != 0o100000 | UInt32(Self.rounds) { notes.append("the mode is \(mode)") }
         return notes
     }
 }
