@@ -18,6 +18,24 @@ package struct ByteSlice: Sendable {
         self.range = range.clamped(to: 0..<buffer.count)
     }
 
+    /// A copy of slices, one behind the other.
+    package init(joining slices: [ByteSlice]) {
+        let buffer = Buffer(count: slices.reduce(0) { $0 + $1.count })
+        var end = 0
+        for slice in slices {
+            slice.copy(into: buffer.memory, at: end)
+            end += slice.count
+        }
+        self.init(buffer, 0..<end)
+    }
+
+    /// Copies the bytes to a place in memory, which must have room for them.
+    package func copy(into memory: UnsafeMutableRawBufferPointer, at offset: Int) {
+        withUnsafeBytes {
+            UnsafeMutableRawBufferPointer(rebasing: memory[offset..<offset + count]).copyMemory(from: $0)
+        }
+    }
+
     /// A copy of some bytes.
     package init(_ bytes: some Sequence<UInt8>) {
         self = Array(bytes).withUnsafeBytes { ByteSlice(Buffer(copying: $0)) }

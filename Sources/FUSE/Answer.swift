@@ -55,6 +55,8 @@ enum Reply {
     ///
     /// The corresponding C function is `fuse_reply_iov`.
     static func bytes(_ request: fuse_req_t, _ slices: [ByteSlice]) {
+        // The kernel takes 1024 parts at most, libfuse's head among them, and else there would be no answer at all.
+        let slices = slices.count < 1000 ? slices : [ByteSlice(joining: slices)]
         // The slices keep their memory while this runs, so the pointers stay good.
         withExtendedLifetime(slices) {
             let parts = slices.map { slice in

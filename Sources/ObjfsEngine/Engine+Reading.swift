@@ -137,10 +137,14 @@ extension Engine {
         guard let reader = file.opened else { throw .badFileDescriptor }
         return try asking(reader.object, "read", reader.object.url) { () throws(StorageError) in
             var slices: [ByteSlice] = []
-            for (part, end) in content.parts(wanted) {
+            let parts = content.parts(wanted)
+            for (index, (part, end)) in parts.enumerated() {
                 switch part {
                 case .literal(let bytes): slices.append(bytes)
-                case .object(let range): slices += try reader.read(range, upTo: end)
+                case .object(let range):
+                    let read = try reader.read(range, upTo: end)
+                    // Nothing of the budget may be held while the next part waits for some.
+                    slices += index == parts.count - 1 ? read : [ByteSlice(joining: read)]
                 }
             }
             return slices

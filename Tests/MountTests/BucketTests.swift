@@ -50,7 +50,7 @@ import Testing
         #expect(try mount.output("ls -l d | grep -c object") == "3000\n")
         #expect(mount.counter.counts.lists <= 6)
         // The object written last is asked whether file systems note anything here.
-        #expect(mount.counter.counts.infos == 1)
+        #expect(mount.counter.counts.infos == 2)
     }
 
     @Test func `M6: what changes elsewhere is seen after the time to believe in`() throws {

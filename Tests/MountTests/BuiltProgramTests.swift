@@ -35,4 +35,29 @@ import Testing
         #expect(written.status == 0, "\(written.output)")
         #expect(TemporaryFolder.names(in: store).filter { !$0.hasPrefix(".") }.count == 200)
     }
+
+    @Test func `W2: a read of what was written here and there is answered`() throws {
+        let folder = TemporaryFolder()
+        let store = folder.makeFolder("store")
+        let point = folder.makeFolder("mount")
+        let mounted = try Shell.run("'\(Program.objfs)' mount 'file://\(store)' '\(point)'", scratch: folder.path)
+        try #require(mounted.status == 0, "\(mounted.output)")
+        defer { umount2(point, 2) }
+        // More pieces than one call of the kernel takes.
+        let script = folder.write(
+            "script",
+            Array(
+                """
+                import mmap, os
+                f = os.open('\(point)/a', os.O_RDWR | os.O_CREAT)
+                for n in range(2048): os.pwrite(f, b'x', n * 512)
+                d = os.open('\(point)/a', os.O_RDONLY | os.O_DIRECT)
+                buffer = mmap.mmap(-1, 1 << 20)
+                wanted = (b'x' + bytes(511)) * 2047 + b'x'
+                assert os.preadv(d, [buffer], 0) == len(wanted) and buffer[:len(wanted)] == wanted
+                assert os.pread(f, 1 << 20, 0) == wanted
+                """.utf8))
+        let read = try Shell.run("timeout -s KILL 20 python3 '\(script)'", scratch: folder.path)
+        #expect(read.status == 0, "\(read.output)")
+    }
 }

@@ -407,6 +407,30 @@ import VFS
         #expect(files.stored("abcdef") == nil)
     }
 
+    @Test func `W2: what was written here and there is read as one, with few requests, and stored so`() throws {
+        for isNew in [false, true] {
+            let old = (0..<1 << 20).map { UInt8(truncatingIfNeeded: $0 / 1000) }
+            let files = try WritableStore(limits: .s3)
+            if !isNew { try files.mount.memory.write("a", old) }
+            let handle = try files.open("a", isNew ? [.reading, .writing, .truncating] : [.reading, .writing])
+            var expected = isNew ? [UInt8](repeating: 0, count: 1 << 20) : old
+            for offset in stride(from: 1, to: 1 << 20, by: 512) {
+                try files.engine.write(handle, at: Int64(offset), ByteSlice([255]))
+                expected[offset] = 255
+            }
+            if isNew { expected.removeLast(511 - 1) }
+            files.mount.counter.reset()
+            let slices = try files.engine.read(handle, at: 0, count: 1 << 20)
+            #expect(slices.count == 1 && slices.flatMap(\.array) == expected)
+            #expect(files.mount.counter.counts.reads <= 8)
+            files.mount.counter.reset()
+            try files.close(handle)
+            #expect(files.mount.counter.counts.reads <= 8)
+            #expect(try files.mount.memory.read("a") == expected)
+            #expect(try files.remains() == [])
+        }
+    }
+
     @Test func `W4: a store that refuses one upload still copies parts`() throws {
         let large = String(repeating: "0123456789", count: 200)
         let files = try WritableStore(["a": large])

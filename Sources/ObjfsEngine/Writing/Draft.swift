@@ -230,6 +230,12 @@ final class Draft: Sendable {
         case base(ObjectVersion, Range<Int64>)
         case zeros(Range<Int64>)
         case gone(Range<Int64>)
+
+        var range: Range<Int64> {
+            switch self {
+            case .staged(let range), .base(_, let range), .zeros(let range), .gone(let range): range
+            }
+        }
     }
 
     /// Where the bytes of a range are, in order; what lies past the end is left out.
@@ -239,60 +245,81 @@ final class Draft: Sendable {
 
     /// Reads bytes, fewer only at the end of the file.
     ///
-    /// - Parameter readBase: Reads bytes of the base.
+    /// - Parameter readBase: Reads bytes of the base; they may stay in memory that others wait for.
     func read(
         _ range: Range<Int64>, readBase: (ObjectVersion, Range<Int64>) throws(Errno) -> [ByteSlice]
     ) throws(Errno) -> [ByteSlice] {
-        var slices: [ByteSlice] = []
-        for piece in pieces(range) {
-            switch piece {
-            case .staged(let staged):
-                let buffer = Buffer(count: staged.count)
-                try file.read(staged.lowerBound, into: buffer.memory)
-                // What was cut off or given back to the disk meanwhile was read as zeros.
-                guard state.withLock({ $0.staged.contains(staged) }) else { return try read(range, readBase: readBase) }
-                slices.append(ByteSlice(buffer))
-            case .base(let object, let range): slices += try readBase(object, range)
-            case .zeros(let range): slices.append(ByteSlice(repeatElement(0, count: range.count)))
-            case .gone: throw .noSpace
+        let pieces = pieces(range)
+        if pieces.count == 1, case .base(let object, let range) = pieces[0] { return try readBase(object, range) }
+        let buffer = Buffer(count: pieces.reduce(0) { $0 + $1.range.count })
+        for (object, run) in Self.runsOfBase(pieces) {
+            let slice = ByteSlice(joining: try readBase(object, run))
+            guard slice.count == run.count else { throw .ioError }
+            slice.copy(into: buffer.memory, at: Int(run.lowerBound - range.lowerBound))
+        }
+        try fill(buffer.memory, from: range.lowerBound, withoutBase: pieces)
+        // What was cut off or given back to the disk meanwhile was read as zeros.
+        let isRight = state.withLock { state in
+            pieces.allSatisfy { piece in
+                if case .staged(let range) = piece { state.staged.contains(range) } else { true }
             }
         }
-        return slices
+        guard isRight else { return try read(range, readBase: readBase) }
+        return [ByteSlice(buffer)]
     }
 
     /// Fills memory with the bytes from an offset on; what lies past the end is zeros.
     func fill(_ memory: UnsafeMutableRawBufferPointer, from offset: Int64) throws(StorageError) {
-        let range = offset..<offset + Int64(memory.count)
-        var filled = 0
-        for piece in pieces(range) {
-            switch piece {
-            case .staged(let range):
-                let part = UnsafeMutableRawBufferPointer(rebasing: memory[filled..<filled + range.count])
-                do throws(Errno) {
-                    try file.read(range.lowerBound, into: part)
-                } catch {
-                    throw StorageError(.unavailable, "the journal can't be read: \(error)")
-                }
-                filled += range.count
-            case .base(let object, let range):
-                try Self.read(object, range, into: memory, at: &filled)
-            case .zeros(let range):
-                let part = UnsafeMutableRawBufferPointer(rebasing: memory[filled..<filled + range.count])
-                part.initializeMemory(as: UInt8.self, repeating: 0)
-                filled += range.count
-            case .gone:
+        let pieces = pieces(offset..<offset + Int64(memory.count))
+        for (object, run) in Self.runsOfBase(pieces) {
+            try Self.read(object, run, into: memory, at: Int(run.lowerBound - offset))
+        }
+        do throws(Errno) {
+            try fill(memory, from: offset, withoutBase: pieces)
+        } catch {
+            guard error != .noSpace else {
                 throw StorageError(.noSpace, "some of what was written is no longer in the journal")
             }
+            throw StorageError(.unavailable, "the journal can't be read: \(error)")
         }
+        let filled = pieces.reduce(0) { $0 + $1.range.count }
         UnsafeMutableRawBufferPointer(rebasing: memory[filled...]).initializeMemory(as: UInt8.self, repeating: 0)
     }
 
+    /// Fills memory with those pieces, of the first byte on, that are not of the base.
+    private func fill(
+        _ memory: UnsafeMutableRawBufferPointer, from offset: Int64, withoutBase pieces: [Piece]
+    ) throws(Errno) {
+        for piece in pieces {
+            let start = Int(piece.range.lowerBound - offset)
+            let part = UnsafeMutableRawBufferPointer(rebasing: memory[start..<start + piece.range.count])
+            switch piece {
+            case .base: continue
+            case .staged(let range): try file.read(range.lowerBound, into: part)
+            case .zeros: part.initializeMemory(as: UInt8.self, repeating: 0)
+            case .gone: throw .noSpace
+            }
+        }
+    }
+
+    /// What is to be asked of the base: what lies close together at once.
+    private static func runsOfBase(_ pieces: [Piece]) -> [(ObjectVersion, Range<Int64>)] {
+        var runs: [(ObjectVersion, Range<Int64>)] = []
+        for case .base(let object, let range) in pieces {
+            if let last = runs.last, range.lowerBound - last.1.upperBound <= 1 << 20 {
+                runs[runs.count - 1].1 = last.1.lowerBound..<range.upperBound
+            } else {
+                runs.append((object, range))
+            }
+        }
+        return runs
+    }
+
     private static func read(
-        _ object: ObjectVersion, _ range: Range<Int64>, into memory: UnsafeMutableRawBufferPointer,
-        at filled: inout Int
+        _ object: ObjectVersion, _ range: Range<Int64>, into memory: UnsafeMutableRawBufferPointer, at offset: Int
     ) throws(StorageError) {
-        var position = filled
-        let end = filled + range.count
+        var position = offset
+        let end = offset + range.count
         try object.bucket.store.read(object.key, range: range, ifVersion: object.info.etag) { bytes in
             guard bytes.count <= end - position else { return false }
             UnsafeMutableRawBufferPointer(rebasing: memory[position..<position + bytes.count]).copyMemory(from: bytes)
@@ -300,7 +327,6 @@ final class Draft: Sendable {
             return true
         }
         guard position == end else { throw StorageError(.corrupted, "the store sent too few bytes") }
-        filled = end
     }
 
     /// Copies into the staged file all that it lacks of the base, which is about to go.
