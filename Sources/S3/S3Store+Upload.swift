@@ -8,7 +8,7 @@ extension S3Store {
     package func beginUpload(_ key: ObjectKey, attributes: ObjectAttributes) throws(StorageError) -> Upload {
         var call = S3Service.Call(method: .post, bucket: bucket, key: key)
         call.query = [("uploads", "")]
-        call.headers = attributes.headers
+        call.headers = attributes.allHeaders
         call.body = .empty
         let (_, body) = try service.send(call)
         guard let id = XMLElement.parse(body)?["UploadId"]?.text, !id.isEmpty else {

@@ -39,7 +39,7 @@ extension S3Store {
         _ key: ObjectKey, _ body: ByteSlice, _ attributes: ObjectAttributes, condition: (String, String)?
     ) throws(StorageError) -> ObjectInfo {
         var call = S3Service.Call(method: .put, bucket: bucket, key: key)
-        call.headers = attributes.headers + (condition.map { [$0] } ?? [])
+        call.headers = attributes.allHeaders + (condition.map { [$0] } ?? [])
         call.body = body
         let (response, _) = try service.send(call)
         return try ObjectInfo(key, response, size: Int64(body.count)).carrying(attributes)
@@ -95,7 +95,7 @@ extension S3Store {
         if let version { call.headers.append(("x-amz-copy-source-if-match", version.header)) }
         if let attributes {
             call.headers.append(("x-amz-metadata-directive", "REPLACE"))
-            call.headers += attributes.headers
+            call.headers += attributes.allHeaders
         }
         do throws(StorageError) {
             let (response, body) = try service.send(call)
@@ -139,9 +139,10 @@ extension S3Store {
 
 extension ObjectAttributes {
     /// The headers that tell a service what an object carries.
-    var headers: [(name: String, value: String)] {
+    var allHeaders: [(name: String, value: String)] {
         var headers: [(name: String, value: String)] = []
         if let contentType { headers.append(("Content-Type", contentType)) }
+        for (name, value) in self.headers.sorted(by: { $0.key < $1.key }) { headers.append((name, value)) }
         for (name, value) in metadata.sorted(by: { $0.key < $1.key }) { headers.append(("x-amz-meta-\(name)", value)) }
         return headers
     }

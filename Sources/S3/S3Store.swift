@@ -61,12 +61,14 @@ extension ObjectInfo {
         for (name, value) in response.headers where name.hasPrefix(prefix) {
             metadata[String(name.dropFirst(prefix.count))] = value
         }
+        var attributes = ObjectAttributes(contentType: response.headers["content-type"], metadata: metadata)
+        for name in ObjectAttributes.handedOn { attributes.headers[name] = response.headers[name] }
         self.init(
             key: key, size: size, etag: ETag(header: response.headers["etag"] ?? ""),
             // The answer to a write tells only when it was given.
             modified: (response.headers["last-modified"] ?? response.headers["date"]).flatMap { Dates.http($0) }
                 ?? Timestamp(nanoseconds: 0),
-            attributes: ObjectAttributes(contentType: response.headers["content-type"], metadata: metadata))
+            attributes: attributes)
         contentMD5 = Self.contentMD5(etag, response)
     }
 

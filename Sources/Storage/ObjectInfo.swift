@@ -33,6 +33,13 @@ package struct ObjectAttributes: Hashable, Sendable {
     package var contentType: String?
     /// The user's own names and values; names are in lower case, without a service's prefix.
     package var metadata: [String: String]
+    /// What HTTP says of content beside its type, of the names in ``handedOn``.
+    package var headers: [String: String] = [:]
+
+    /// The headers, in lower case, that stores keep and hand on to whoever fetches an object.
+    package static let handedOn = [
+        "cache-control", "content-disposition", "content-encoding", "content-language", "expires",
+    ]
 
     package init(contentType: String? = nil, metadata: [String: String] = [:]) {
         self.contentType = contentType

@@ -103,6 +103,27 @@ import Threads
         #expect(output.contains("ok foreign_mode"), "\(output)")
     }
 
+    @Test func `M7: what HTTP says of an object stays when its mode is set, and when it is appended to`() throws {
+        let bucket = try Bucket("headers")
+        try bucket.boto3(
+            """
+            client.put_object(Bucket=name, Key='a', Body=b'x', CacheControl='max-age=60', ContentEncoding='gzip',
+                ContentDisposition='attachment; filename="a b"', ContentLanguage='de', ContentType='text/css')
+            """)
+        try bucket.run(Program.objfs, "mount", "s3://headers", bucket.mount)
+        defer { _ = try? Program.run([Program.objfs, "umount", bucket.mount]) }
+        for command in ["chmod 600", "printf y >>"] {
+            try bucket.run("sh", "-c", "\(command) \(bucket.mount)/a")
+            try bucket.boto3(
+                """
+                head = client.head_object(Bucket=name, Key='a')
+                assert (head['CacheControl'], head['ContentEncoding']) == ('max-age=60', 'gzip'), head
+                assert head['ContentDisposition'] == 'attachment; filename="a b"', head
+                assert (head['ContentLanguage'], head['ContentType']) == ('de', 'text/css'), head
+                """)
+        }
+    }
+
     @Test func `W1: a bucket that may only be read refuses a writer when the file is opened`() throws {
         let bucket = try Bucket("read-only")
         try CephCluster.administer(

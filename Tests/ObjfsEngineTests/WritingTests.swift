@@ -517,6 +517,36 @@ import VFS
         }
     }
 
+    @Test
+    func `M7: what HTTP says of an object stays when it is changed, but for how it was packed when it is emptied`()
+        throws
+    {
+        let files = try WritableStore()
+        var carried = ObjectAttributes(contentType: "text/css")
+        carried.headers = ["cache-control": "max-age=3600", "content-encoding": "gzip"]
+        try files.mount.memory.write("a", ByteSlice("packed".utf8), attributes: carried, condition: .always)
+        let inode = try files.mount.lookup("a").inode
+        func stored() throws -> [String: String]? { try files.mount.memory.info("a").attributes?.headers }
+        var change = AttributeChange()
+        change.permissions = 0o600
+        _ = try files.engine.setAttributes(of: inode, change, handle: nil)
+        #expect(try stored() == carried.headers)
+        let handle = try files.open("a", [.writing])
+        try files.write(handle, "more", at: 6)
+        #expect(try files.leftByKill().count == 1)
+        let journal = try files.copyOfJournal()
+        let left = try #require(LeftBehind.all(in: journal.path).first)
+        try left.upload(to: files.mount.memory, replacing: true)
+        #expect(try stored() == carried.headers)
+        #expect(throws: Errno.staleNFSFileHandle) { try files.close(handle) }
+        let again = try files.open("a", [.writing])
+        try files.write(again, "M", at: 6)
+        try files.close(again)
+        #expect(try stored() == carried.headers && files.stored("a") == "packedMore")
+        try files.put("a", "plain")
+        #expect(try stored() == ["cache-control": "max-age=3600"])
+    }
+
     @Test func `M7: any time can be kept, and what it is kept by is asked for once`() throws {
         var random = SeededGenerator(seed: SeededGenerator.freshSeed)
         let edges: [Int64] = [.min, .min + 1, -1_000_000_000, -1, 0, 1, 999_999_999, .max - 1, .max]

@@ -110,7 +110,8 @@ extension Reader {
                     // Nothing may be held while the next gap waits for memory.
                     part.unclaim()
                 }
-            case nil: throw StorageError(.cancelled, "the file is closed")
+            // Whoever reads the next version through the same file has closed this one.
+            case nil: throw .changed()
             }
         }
     }

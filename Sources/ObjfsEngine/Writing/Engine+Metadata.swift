@@ -27,6 +27,7 @@ extension Engine {
         try writing(file, "truncate") { () throws(Errno) in
             try file.changing(journal(), emptied: size == 0) { (draft) throws(Errno) in try draft.truncate(to: size) }
             file.state.update { state in
+                if size == 0 { state.attributes.headers["content-encoding"] = nil }
                 state.written = .now
                 state.metadata.modified = nil
                 state.metadata.changed = nil
@@ -60,7 +61,7 @@ extension Engine {
         case .chunkFolder, .chunk: throw .readOnlyFileSystem
         case .object, .file:
             let file = try liveFile(inode)
-            var changed: (FileMetadata, FileMetadata)?
+            var changed: LiveFile.MetadataChange?
             do throws(Errno) {
                 // What is being written takes them along when it is closed.
                 try writing(file, "setattr") { () throws(Errno) in changed = try file.changeMetadata(change) }

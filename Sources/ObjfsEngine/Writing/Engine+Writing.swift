@@ -109,6 +109,8 @@ extension Engine {
 
     private func empty(_ file: LiveFile, _ journal: Journal) throws(Errno) {
         try file.changing(journal, emptied: true) { (draft) throws(Errno) in try draft.truncate(to: 0) }
+        // What is written from here on is not packed as the old content was.
+        file.state.update { $0.attributes.headers["content-encoding"] = nil }
         noteWritten(file)
     }
 
@@ -130,8 +132,10 @@ extension Engine {
     /// - Parameter file: A file whose writers this one is counted among.
     private func openedForWriting(_ file: LiveFile, _ flags: OpenFlags) -> OpenedFile {
         budget.countWriter(1)
-        // A file that is only written needs no pages in the kernel's cache; those that others have are dropped.
-        let isDirect = !flags.contains(.reading) && !flags.contains(.synchronous)
+        // A file that is only written needs no pages in the kernel's cache; those that others have are dropped. But the
+        // kernel takes the set-user-ID bit away only from what goes through these.
+        let isPrivileged = file.state.withLock { ($0.metadata.mode ?? 0) & 0o6000 != 0 }
+        let isDirect = !flags.contains(.reading) && !flags.contains(.synchronous) && !isPrivileged
         return opened(OpenFile(file.inode, flags.union(.writing)), isDirect: isDirect)
     }
 

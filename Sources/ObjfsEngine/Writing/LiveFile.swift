@@ -282,10 +282,10 @@ final class LiveFile: Sendable {
 
     /// Changes the metadata, which are to be stored then.
     ///
-    /// - Returns: What they were, and what they are now.
+    /// - Returns: What they were and what they are now.
     func changeMetadata(
         _ change: (inout FileMetadata) throws(Errno) -> Void
-    ) throws(Errno) -> (old: FileMetadata, new: FileMetadata) {
+    ) throws(Errno) -> MetadataChange {
         try state.update { state throws(Errno) in
             // What was given up before the store had any of it is nowhere.
             guard state.isUnlinked || state.info != nil || state.draft != nil else { throw .staleNFSFileHandle }
@@ -296,19 +296,27 @@ final class LiveFile: Sendable {
             try change(&metadata)
             if metadata.modified != state.written { state.written = nil }
             state.metadata = metadata
-            state.isMetadataDirty = true
-            return (old, metadata)
+            defer { state.isMetadataDirty = true }
+            return MetadataChange(old: old, wasDirty: state.isMetadataDirty, new: metadata)
         }
     }
 
+    /// A change of the metadata that may have to be taken back.
+    struct MetadataChange {
+        fileprivate let old: FileMetadata
+        /// Whether those were still to be stored.
+        fileprivate let wasDirty: Bool
+        fileprivate let new: FileMetadata
+    }
+
     /// Takes back a change of the metadata, unless somebody has changed them since.
-    func withdraw(_ change: (old: FileMetadata, new: FileMetadata)) {
+    func withdraw(_ change: MetadataChange) {
         state.update { state in
             guard state.metadata == change.new else { return }
             state.metadata = change.old
-            // What they were before may not have been stored either.
-            if state.draft == nil { state.forgetMetadata() }
-            state.isMetadataDirty = false
+            // Who set what they were may be about to store that; if nobody is, they are what the store has.
+            state.isMetadataDirty = change.wasDirty && state.writers > 0
+            if state.draft == nil, state.writers == 0 { state.forgetMetadata() }
         }
     }
 
@@ -339,7 +347,10 @@ extension LiveFile.State {
 
     /// Takes the metadata that the store has for those that the file has.
     fileprivate mutating func forgetMetadata() {
-        if let info { metadata = FileMetadata(info.attributes ?? attributes) }
+        if let info {
+            attributes = info.attributes ?? attributes
+            metadata = FileMetadata(attributes)
+        }
         isMetadataDirty = false
     }
 }

@@ -22,6 +22,7 @@ import SystemPackage
 ///     upload ID               an upload was begun
 ///     stored                  the store has all of it, as a version that is not known yet
 ///     metadata NAME VALUE
+///     header NAME VALUE
 ///     failed REASON
 ///     kept                    the daemon has done with it
 ///     unlinked                the file has no name any more

@@ -86,6 +86,7 @@ struct StagedLog: Sendable {
             upload = nil
         case ("metadata", 2): attributes = ObjectAttributes()
         case ("metadata", 3): attributes.metadata[Self.decoded(words[1])] = Self.decoded(words[2])
+        case ("header", 3): attributes.headers[Self.decoded(words[1])] = Self.decoded(words[2])
         case ("type", 2): attributes.contentType = Self.decoded(words[1])
         case ("failed", 2): failure = Self.decoded(words[1])
         case ("kept", 1): isKept = true
@@ -157,6 +158,7 @@ extension StagedLog {
     static func lines(_ attributes: ObjectAttributes) -> [String] {
         var lines = ["metadata -"]
         if let type = attributes.contentType { lines.append("type \(encoded(type))") }
+        lines += attributes.headers.map { "header \(encoded($0)) \(encoded($1))" }
         return lines + attributes.metadata.map { "metadata \(encoded($0)) \(encoded($1))" }
     }
 
