@@ -21,19 +21,23 @@ package struct ByteSlice: Sendable {
     /// A copy of slices, one behind the other.
     package init(joining slices: [ByteSlice]) {
         let buffer = Buffer(count: slices.reduce(0) { $0 + $1.count })
-        var end = 0
-        for slice in slices {
-            slice.copy(into: buffer.memory, at: end)
-            end += slice.count
-        }
+        let end = Self.copy(slices, into: buffer.memory)
         self.init(buffer, 0..<end)
     }
 
-    /// Copies the bytes to a place in memory, which must have room for them.
-    package func copy(into memory: UnsafeMutableRawBufferPointer, at offset: Int) {
-        withUnsafeBytes {
-            UnsafeMutableRawBufferPointer(rebasing: memory[offset..<offset + count]).copyMemory(from: $0)
+    /// Copies slices into memory, one behind the other, as far as there is room.
+    ///
+    /// - Returns: How many bytes they have.
+    package static func copy(_ slices: [ByteSlice], into memory: UnsafeMutableRawBufferPointer) -> Int {
+        var end = 0
+        for slice in slices {
+            slice.withUnsafeBytes { bytes in
+                let room = UnsafeMutableRawBufferPointer(rebasing: memory[min(end, memory.count)...])
+                room.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes.prefix(room.count)))
+            }
+            end += slice.count
         }
+        return end
     }
 
     /// A copy of some bytes.

@@ -148,12 +148,6 @@ extension ObjectAttributes {
     }
 }
 
-extension ObjectInfo {
-    fileprivate func carrying(_ attributes: ObjectAttributes) -> ObjectInfo {
-        ObjectInfo(key: key, size: size, etag: etag, modified: modified, attributes: attributes)
-    }
-}
-
 extension S3Store {
     /// Makes the bucket; one that is this owner's already is made.
     ///

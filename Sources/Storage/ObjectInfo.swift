@@ -79,3 +79,10 @@ package enum WriteCondition: Hashable, Sendable {
     /// The object is still this version. The corresponding HTTP header is `If-Match`.
     case unchanged(ETag)
 }
+
+extension ObjectInfo {
+    /// The same with what it carries; `nil` says nothing of that.
+    package func carrying(_ attributes: ObjectAttributes?) -> ObjectInfo {
+        ObjectInfo(key: key, size: size, etag: etag, modified: modified, attributes: attributes)
+    }
+}

@@ -37,4 +37,17 @@ extension WritableStore {
             }
         }
     }
+
+    /// Lets another thread set the size or the permissions of a file by its path.
+    func setBeside(
+        _ path: String, size: Int64? = nil, permissions: UInt32? = nil
+    ) throws(Errno) -> Beside<Errno?> {
+        var change = AttributeChange()
+        change.size = size
+        change.permissions = permissions
+        let inode = try mount.lookup(path).inode
+        return Beside { [engine, change] in
+            Errno.thrown { () throws(Errno) in _ = try engine.setAttributes(of: inode, change, handle: nil) }
+        }
+    }
 }

@@ -469,13 +469,8 @@ import VFS
             let files = try WritableStore(["a": text])
             let source = try files.open("a", isOpen ? [.reading, .writing] : [.reading])
             let target = try files.open("copy", [.writing])
-            let inode = try files.mount.lookup("a").inode
             let gate = files.mount.counter.hold(.copy)
-            var change = AttributeChange()
-            change.permissions = 0o600
-            let setting = Beside { [engine = files.engine, change] in
-                Errno.thrown { () throws(Errno) in _ = try engine.setAttributes(of: inode, change, handle: nil) }
-            }
+            let setting = try files.setBeside("a", permissions: 0o600)
             #expect(gate.waitForArrivals())
             // The kernel does it by reading and writing if this is refused.
             if (try? files.engine.copyRange(source, at: 0, to: target, at: 0, count: 1000)) == nil {

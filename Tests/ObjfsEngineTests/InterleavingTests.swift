@@ -300,19 +300,6 @@ import VFS
 
     // MARK: Several writers
 
-    /// Sets the size or the permissions of a file by its path, as another process does.
-    private func set(
-        _ path: String, size: Int64? = nil, permissions: UInt32? = nil, of files: WritableStore
-    ) throws -> Beside<Errno?> {
-        var change = AttributeChange()
-        change.size = size
-        change.permissions = permissions
-        let inode = try files.mount.lookup(path).inode
-        return Beside { [engine = files.engine, change] in
-            Errno.thrown { () throws(Errno) in _ = try engine.setAttributes(of: inode, change, handle: nil) }
-        }
-    }
-
     @Test func `W1, M7: what is cut and set while the last writer closes the file is in the store`() throws {
         let files = try WritableStore(["a": "old"])
         let writer = try files.open("a", [.writing])
@@ -321,8 +308,8 @@ import VFS
         // As where pages of a map come last: nothing asks after this.
         let released = Beside { [engine = files.engine] in engine.release(writer) }
         #expect(gate.waitForArrivals())
-        #expect(try set("a", size: 4, of: files).value == .some(nil))
-        #expect(try set("a", permissions: 0o600, of: files).value == .some(nil))
+        #expect(try files.setBeside("a", size: 4).value == .some(nil))
+        #expect(try files.setBeside("a", permissions: 0o600).value == .some(nil))
         gate.open()
         #expect(released.value != nil)
         #expect(files.stored("a") == "cont")
@@ -362,7 +349,7 @@ import VFS
     @Test func `W7: what was written is kept when it can't be stored, nor what another has cut of it`() throws {
         let files = try WritableStore(["a": "old"])
         let gate = files.mount.counter.hold(.write, answering: StorageError(.unavailable, "gone"))
-        let cut = try set("a", size: 1, of: files)
+        let cut = try files.setBeside("a", size: 1)
         #expect(gate.waitForArrivals())
         let writer = try files.open("a", [.writing])
         try files.write(writer, "content")
@@ -388,15 +375,15 @@ import VFS
             defer { isFirst.update { $0 = false } }
             return isFirst.withLock { $0 } ? StorageError(.unavailable, "gone") : nil
         }
-        let failing = try set("a", permissions: 0o600, of: files)
+        let failing = try files.setBeside("a", permissions: 0o600)
         #expect(gate.waitForArrivals())
-        let other = try set("a", permissions: 0o640, of: files)
+        let other = try files.setBeside("a", permissions: 0o640)
         _ = other.isOver(within: .milliseconds(20))
         gate.open()
         #expect(failing.value == .some(.ioError) && other.value == .some(nil))
         #expect(try files.mount.lookup("a").permissions == 0o640)
         isFirst.update { $0 = true }
-        #expect(try set("a", permissions: 0o666, of: files).value == .some(.ioError))
+        #expect(try files.setBeside("a", permissions: 0o666).value == .some(.ioError))
         #expect(try files.mount.memory.info("a").attributes?.metadata["mode"] == String(0o100640))
         #expect(try files.mount.lookup("a").permissions == 0o640)
     }

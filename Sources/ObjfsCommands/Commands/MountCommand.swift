@@ -197,7 +197,8 @@ struct MountCommand: ParsableCommand {
         allowManyFiles()
         let source = try engineSource()
         var options = options
-        if !readOnly { options.journal = try openJournal() }
+        let service = stores.service
+        if !readOnly { options.journal = try openJournal(service) }
         if let execRoot {
             let failures = FailureLog(root: execRoot)
             options.reportsStoring = { failures.add($0) }
@@ -213,7 +214,7 @@ struct MountCommand: ParsableCommand {
         } catch {
             throw MountError("\(directory): \(error.description)", hint: "objfs doctor tells what this user may mount")
         }
-        tidyJournal(source)
+        tidyJournal(source, service)
         if let execRoot { ShimService(root: ShimRoot(path: execRoot), patience: execPatience).watch(session) }
         session.run(handlesSignals: true)
     }
@@ -237,18 +238,17 @@ struct MountCommand: ParsableCommand {
     }
 
     /// Whether an upload that was begun for what was left behind is known to the service that is asked now.
-    private func knowsUpload(_ file: LeftBehind) -> Bool {
-        file.mayHaveUpload
-            && (file.service == nil || file.service == stores.service || !file.store.hasPrefix("s3:"))
+    private func hasUpload(_ file: LeftBehind, at service: String) -> Bool {
+        file.mayHaveUpload && (file.service == nil || file.service == service || !file.store.hasPrefix("s3:"))
     }
 
     /// Tells of what earlier mounts left behind, and ends the uploads that were begun for it.
-    private func tidyJournal(_ source: EngineSource) {
+    private func tidyJournal(_ source: EngineSource, _ service: String) {
         guard !readOnly, let root = journal ?? CacheFolder.journal else { return }
         let files = LeftBehind.all(in: root).filter { isOf(source, $0) }
         let count = files.count { !$0.isDiscarded }
         if count > 0 { Messages.warn("mount: \(count) files were written and not stored: see objfs recover") }
-        let uploads = files.filter(knowsUpload)
+        let uploads = files.filter { hasUpload($0, at: service) }
         guard !uploads.isEmpty else { return }
         Thread.start("objfs-tidy") {
             for file in uploads {
@@ -261,14 +261,14 @@ struct MountCommand: ParsableCommand {
         }?.detach()
     }
 
-    private func openJournal() throws(MountError) -> Journal {
+    private func openJournal(_ service: String) throws(MountError) -> Journal {
         guard let folder = journal ?? CacheFolder.journal else {
             throw MountError(
                 "there is no folder for what is being written",
                 hint: "name one by --journal, or give --read-only")
         }
         do throws(Errno) {
-            return try Journal(root: folder, service: stores.service)
+            return try Journal(root: folder, service: service)
         } catch {
             throw MountError(
                 "\(folder): what is being written can't be kept there: \(error)",

@@ -10,7 +10,7 @@ extension MemoryBudget {
     ///
     /// The corresponding file is `memory.max`.
     private static var controlGroupLimit: Int? {
-        guard let groups = text(of: "/proc/self/cgroup") else { return nil }
+        guard let groups = SmallFile.text(of: "/proc/self/cgroup") else { return nil }
         var limits: [Int] = []
         for line in groups.split(separator: "\n") {
             let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
@@ -18,7 +18,7 @@ extension MemoryBudget {
             var path = fields[2].split(separator: "/")
             while true {
                 let folder = (["/sys/fs/cgroup"] + path.map(String.init)).joined(separator: "/")
-                if let limit = text(of: folder + "/memory.max").flatMap({ Int($0.prefix { $0 != "\n" }) }) {
+                if let limit = SmallFile.text(of: folder + "/memory.max").flatMap({ Int($0.prefix { $0 != "\n" }) }) {
                     limits.append(limit)
                 }
                 guard !path.isEmpty else { break }
@@ -26,15 +26,5 @@ extension MemoryBudget {
             }
         }
         return limits.min()
-    }
-
-    /// The beginning of a small file; `nil` if it can't be read.
-    private static func text(of path: String) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        let count = bytes.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
-        return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
     }
 }

@@ -95,15 +95,21 @@ extension Engine {
         let isAttributed = folder.bucket.attributes.isAttributed(parent)
         guard isAttributed == true || (alone && !folder.bucket.listings.isBusy(parent.string)) else { return }
         do throws(StorageError) {
-            let info = try folder.bucket.store.info(ObjectKey(folder.prefix))
-            folder.bucket.note(FolderMarker(info), ofFolder: folder.prefix)
+            folder.bucket.note(try askMarker(of: folder), ofFolder: folder.prefix)
         } catch {
-            switch error.code {
-            case .notFound, .accessDenied, .invalid, .unsupported:
-                // Nothing is known of it, and need not be asked again with each listing.
-                folder.bucket.note(FolderMarker(nil), ofFolder: folder.prefix)
-            default: throw error
-            }
+            guard error.code == .accessDenied else { throw error }
+            // Nothing is known of it, and need not be asked again with each listing.
+            folder.bucket.note(FolderMarker(nil), ofFolder: folder.prefix)
+        }
+    }
+
+    /// Asks for the marker of a folder, be there one or not.
+    func askMarker(of folder: Folder) throws(StorageError) -> FolderMarker {
+        do throws(StorageError) {
+            return FolderMarker(try folder.bucket.store.info(ObjectKey(folder.prefix)))
+        } catch {
+            guard [.notFound, .invalid, .unsupported].contains(error.code) else { throw error }
+            return FolderMarker(nil)
         }
     }
 }
@@ -111,9 +117,6 @@ extension Engine {
 extension ObjectVersion {
     /// The same with what it carries.
     func carrying(_ attributes: ObjectAttributes) -> ObjectVersion {
-        ObjectVersion(
-            bucket: bucket,
-            info: ObjectInfo(
-                key: info.key, size: info.size, etag: info.etag, modified: info.modified, attributes: attributes))
+        ObjectVersion(bucket: bucket, info: info.carrying(attributes))
     }
 }

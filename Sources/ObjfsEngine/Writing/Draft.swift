@@ -253,9 +253,9 @@ final class Draft: Sendable {
         if pieces.count == 1, case .base(let object, let range) = pieces[0] { return try readBase(object, range) }
         let buffer = Buffer(count: pieces.reduce(0) { $0 + $1.range.count })
         for (object, run) in Self.runsOfBase(pieces) {
-            let slice = ByteSlice(joining: try readBase(object, run))
-            guard slice.count == run.count else { throw .ioError }
-            slice.copy(into: buffer.memory, at: Int(run.lowerBound - range.lowerBound))
+            let start = Int(run.lowerBound - range.lowerBound)
+            let memory = UnsafeMutableRawBufferPointer(rebasing: buffer.memory[start..<start + run.count])
+            guard ByteSlice.copy(try readBase(object, run), into: memory) == run.count else { throw .ioError }
         }
         try fill(buffer.memory, from: range.lowerBound, withoutBase: pieces)
         // What was cut off or given back to the disk meanwhile was read as zeros.

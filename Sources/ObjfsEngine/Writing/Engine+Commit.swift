@@ -171,8 +171,7 @@ extension Engine {
     private func note(
         _ info: ObjectInfo, _ attributes: ObjectAttributes, of file: LiveFile, _ more: (inout LiveFile.State) -> Void
     ) {
-        let info = ObjectInfo(
-            key: info.key, size: info.size, etag: info.etag, modified: info.modified, attributes: attributes)
+        let info = info.carrying(attributes)
         // Who looks it up meanwhile is not told what it was, neither before nor after it is known here what it is.
         file.bucket.listings.forget(info.key)
         file.state.update { state in

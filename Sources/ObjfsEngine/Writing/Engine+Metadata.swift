@@ -25,9 +25,8 @@ extension Engine {
         try checkOpening(file)
         guard try attributes(of: inode).size != size || size == 0 else { return }
         try writing(file, "truncate") { () throws(Errno) in
-            try file.changing(journal(), emptied: size == 0) { (draft) throws(Errno) in try draft.truncate(to: size) }
+            try cut(file, journal(), to: size)
             file.state.update { state in
-                if size == 0 { state.attributes.headers["content-encoding"] = nil }
                 state.written = .now
                 state.metadata.modified = nil
                 state.metadata.changed = nil
@@ -77,9 +76,9 @@ extension Engine {
     ) throws(Errno) {
         guard !folder.prefix.isEmpty else { throw .notPermitted }
         // Another program may change it meanwhile, but not for ever.
-        for isFirst in [true, false, false, false, false] {
+        for attempt in 0..<5 {
             let marker = try answering("setattr", folder.url("")) { () throws(StorageError) in
-                try readMarker(of: folder, mayBeKnown: isFirst)
+                try readMarker(of: folder, mayBeKnown: attempt == 0)
             }
             var metadata = marker.metadata
             if metadata.mode == nil { metadata.setPermissions(options.folderPermissions, type: .directory) }
@@ -99,12 +98,7 @@ extension Engine {
         let known = folder.bucket.marker(ofFolder: folder.prefix, notOlderThan: options.metadataTTL)
         // That nothing was found may mean that it was not asked for.
         if mayBeKnown, let known, known.info != nil { return known }
-        do throws(StorageError) {
-            return FolderMarker(try folder.bucket.store.info(ObjectKey(folder.prefix)))
-        } catch {
-            guard [.notFound, .invalid, .unsupported].contains(error.code) else { throw error }
-            return FolderMarker(nil)
-        }
+        return try askMarker(of: folder)
     }
 
     /// Writes the marker of a folder; what another program has put there stays.
@@ -139,19 +133,27 @@ extension Engine {
         if let version = marker.versionWithBytes {
             return try store.copy(key, ifVersion: version, to: key, attributes: attributes)
         }
-        do throws(StorageError) {
-            let condition = marker.info.map { WriteCondition.unchanged($0.etag) } ?? .absent
-            return try store.write(key, .empty, attributes: attributes, condition: condition)
-        } catch {
-            guard error.code == .unsupported else { throw error }
-        }
-        // It was looked at just before.
-        return try store.write(key, .empty, attributes: attributes, condition: .always)
+        let condition = marker.info.map { WriteCondition.unchanged($0.etag) } ?? .absent
+        return try store.write(key, .empty, attributes: attributes, lookedAt: condition)
     }
 }
 
 extension AttributeChange {
     fileprivate var isAboutMetadata: Bool {
         permissions != nil || owner != nil || group != nil || accessed != nil || modified != nil
+    }
+}
+
+extension ObjectStore {
+    /// Writes an object under a condition; where the store can't check it, it was looked at just before.
+    func write(
+        _ key: ObjectKey, _ body: ByteSlice, attributes: ObjectAttributes, lookedAt condition: WriteCondition
+    ) throws(StorageError) -> ObjectInfo {
+        do throws(StorageError) {
+            return try write(key, body, attributes: attributes, condition: condition)
+        } catch {
+            guard error.code == .unsupported else { throw error }
+        }
+        return try write(key, body, attributes: attributes, condition: .always)
     }
 }

@@ -76,12 +76,11 @@ extension Engine {
         let url = "\(bucket.store.name)/\(key)"
         return try answering("mknod", url) { () throws(StorageError) -> Result<ObjectInfo, Errno> in
             do throws(StorageError) {
-                return .success(try bucket.store.write(key, body, attributes: attributes, condition: .absent))
+                return .success(try bucket.store.write(key, body, attributes: attributes, lookedAt: .absent))
             } catch {
-                guard error.code != .preconditionFailed else { return .failure(.fileExists) }
-                guard error.code == .unsupported else { throw error }
+                guard error.code == .preconditionFailed else { throw error }
+                return .failure(.fileExists)
             }
-            return .success(try bucket.store.write(key, body, attributes: attributes, condition: .always))
         }.get()
     }
 

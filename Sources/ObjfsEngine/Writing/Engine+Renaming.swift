@@ -262,9 +262,7 @@ extension Engine {
             if let old = state.info {
                 state.draft?.rebase(from: old, to: ObjectVersion(bucket: file.bucket, info: copy))
             }
-            state.info = ObjectInfo(
-                key: copy.key, size: copy.size, etag: copy.etag, modified: copy.modified,
-                attributes: copy.attributes ?? state.info?.attributes)
+            state.info = copy.carrying(copy.attributes ?? state.info?.attributes)
             state.listed = nil
             state.condition = .unchanged(copy.etag)
         }

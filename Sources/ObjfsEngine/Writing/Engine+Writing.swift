@@ -108,10 +108,15 @@ extension Engine {
     }
 
     private func empty(_ file: LiveFile, _ journal: Journal) throws(Errno) {
-        try file.changing(journal, emptied: true) { (draft) throws(Errno) in try draft.truncate(to: 0) }
-        // What is written from here on is not packed as the old content was.
-        file.state.update { $0.attributes.headers["content-encoding"] = nil }
+        try cut(file, journal, to: 0)
         noteWritten(file)
+    }
+
+    /// Cuts a file, or makes it longer.
+    func cut(_ file: LiveFile, _ journal: Journal, to size: Int64) throws(Errno) {
+        try file.changing(journal, emptied: size == 0) { (draft) throws(Errno) in try draft.truncate(to: size) }
+        // What is written into an empty file is not packed as the old content was.
+        if size == 0 { file.state.update { $0.attributes.headers["content-encoding"] = nil } }
     }
 
     private func openForWriting(

@@ -73,13 +73,8 @@ package final class Journal: Sendable {
     }
 
     /// What identifies the system from its start until its end; see `random(4)`.
-    static let boot: String = {
-        guard let file = fopen("/proc/sys/kernel/random/boot_id", "re") else { return "" }
-        defer { fclose(file) }
-        var line = [CChar](repeating: 0, count: 64)
-        guard fgets(&line, Int32(line.count), file) != nil else { return "" }
-        return String(decoding: line.prefix { $0 > 0x20 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }()
+    static let boot =
+        SmallFile.text(of: "/proc/sys/kernel/random/boot_id").map { String($0.prefix { $0 != "\n" }) } ?? ""
 
     /// How many bytes the disk of the journal has left.
     ///

@@ -29,9 +29,6 @@ package struct LeftBehind: Sendable {
     fileprivate let path: String
     fileprivate let log: StagedLog
 
-    /// How the name of a log ends that is being written anew.
-    static let newLog = ".log.new"
-
     /// Everything in a journal that was left behind.
     ///
     /// Folders of daemons that are gone and left nothing are removed.
@@ -43,7 +40,7 @@ package struct LeftBehind: Sendable {
             let isAlive = lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0
             defer { if lock >= 0 { close(lock) } }
             let all = names(in: path)
-            if !isAlive { for name in all where name.hasSuffix(newLog) { unlink(path + "/" + name) } }
+            if !isAlive { for name in all where name.hasSuffix(StagedFile.newLog) { unlink(path + "/" + name) } }
             let files = all.filter { $0.hasSuffix(".log") }.sorted()
             for name in files {
                 guard let file = LeftBehind(id: folder + "/" + name.dropLast(4), path: path + "/" + name.dropLast(4))
@@ -77,7 +74,7 @@ package struct LeftBehind: Sendable {
     }
 
     private init?(id: String, path: String) {
-        guard let text = Self.text(of: path + ".log"), let log = StagedLog(text) else { return nil }
+        guard let log = StagedLog(reading: path + ".log") else { return nil }
         var status = stat()
         let hasData = stat(path + ".data", &status) == 0
         guard hasData || log.beginning != nil || log.upload != nil, hasData || stat(path + ".log", &status) == 0 else {
@@ -107,20 +104,6 @@ package struct LeftBehind: Sendable {
             if !name.hasPrefix(".") { names.append(name) }
         }
         return names
-    }
-
-    private static func text(of path: String) -> String? {
-        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        guard file >= 0 else { return nil }
-        defer { close(file) }
-        var bytes: [UInt8] = []
-        var block = [UInt8](repeating: 0, count: 64 << 10)
-        while true {
-            let count = block.withUnsafeMutableBytes { read(file, $0.baseAddress, $0.count) }
-            guard count > 0 else { break }
-            bytes += block[..<count]
-        }
-        return String(validating: bytes, as: UTF8.self)
     }
 
     // MARK: What can be done

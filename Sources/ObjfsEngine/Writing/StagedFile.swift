@@ -45,6 +45,9 @@ final class StagedFile: Sendable {
     /// Held while a line is written: those who send parts note what they do while others write.
     private let written: Mutex<Log>
 
+    /// How the name of a log ends that is being written anew.
+    static let newLog = ".log.new"
+
     /// What the log begins with.
     struct Header {
         var store: String
@@ -53,8 +56,7 @@ final class StagedFile: Sendable {
         var key: ObjectKey
 
         fileprivate var text: String {
-            let lines = [("store", store), ("service", service), ("boot", boot), ("key", key.string)]
-            return "objfs 1\n" + lines.map { "\($0) \(StagedLog.encoded($1))" }.joined(separator: "\n")
+            StagedLog.head(store: store, key: key.string, service: service, boot: boot).joined(separator: "\n")
         }
     }
 
@@ -248,14 +250,14 @@ final class StagedFile: Sendable {
     private func shorten(_ written: inout Log) {
         guard written.end > written.limit else { return }
         written.limit = 4 * written.end
-        guard let text = text(of: written), let shorter = StagedLog(text)?.text else { return }
-        let path = path + LeftBehind.newLog
-        let file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard let shorter = StagedLog(reading: path + ".log")?.text else { return }
+        let new = path + Self.newLog
+        let file = open(new, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { return }
         defer { close(file) }
         // The name must not reach the disk before the bytes do.
-        guard Self.isPut(shorter, at: 0, file), fdatasync(file) == 0, rename(path, self.path + ".log") == 0 else {
-            unlink(path)
+        guard Self.isPut(shorter, at: 0, file), fdatasync(file) == 0, rename(new, path + ".log") == 0 else {
+            unlink(new)
             return
         }
         // Whoever reads it by its name has the new one already; both say the same.
@@ -263,17 +265,6 @@ final class StagedFile: Sendable {
         written.end = off_t(shorter.utf8.count)
         written.last = nil
         written.limit = max(1 << 20, 4 * written.end)
-    }
-
-    private func text(of written: Log) -> String? {
-        var bytes: [UInt8] = []
-        var block = [UInt8](repeating: 0, count: 64 << 10)
-        while bytes.count < written.end {
-            let count = pread(log, &block, block.count, off_t(bytes.count))
-            guard count > 0 else { return nil }
-            bytes += block[..<count]
-        }
-        return String(validating: bytes, as: UTF8.self)
     }
 
     /// A number of as many digits as the largest has, so that another can be written over it.

@@ -49,6 +49,22 @@ struct StagedLog: Sendable {
         guard !store.isEmpty, !key.isEmpty else { return nil }
     }
 
+    /// Reads the log that a file has.
+    init?(reading path: String) {
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        var block = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = block.withUnsafeMutableBytes { Glibc.read(file, $0.baseAddress, $0.count) }
+            guard count > 0 else { break }
+            bytes += block[..<count]
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else { return nil }
+        self.init(text)
+    }
+
     private mutating func read(_ words: [String]) {
         guard let word = words.first else { return }
         let numbers = words.dropFirst().map { Int64($0) ?? -1 }
@@ -132,10 +148,7 @@ struct StagedLog: Sendable {
 extension StagedLog {
     /// The shortest log that says the same.
     var text: String {
-        var lines = ["objfs 1", "store \(Self.encoded(store))", "key \(Self.encoded(key))"]
-        if let service { lines.append("service \(Self.encoded(service))") }
-        if let boot { lines.append("boot \(Self.encoded(boot))") }
-        lines += Self.lines(attributes)
+        var lines = Self.head(store: store, key: key, service: service, boot: boot) + Self.lines(attributes)
         // What is in the data file, and then what of it differs from the base.
         lines += staged.ranges.map { "write \($0.lowerBound) \($0.upperBound)" }
         if let base { lines.append(Self.line(base: base.etag, base.size, baseEnd, key: baseKey ?? key)) }
@@ -149,6 +162,14 @@ extension StagedLog {
         if isKept { lines.append("kept") }
         if isUnlinked { lines.append("unlinked") }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// What a log begins with.
+    static func head(store: String, key: String, service: String?, boot: String?) -> [String] {
+        var lines = ["objfs 1", "store \(encoded(store))", "key \(encoded(key))"]
+        if let service { lines.append("service \(encoded(service))") }
+        if let boot { lines.append("boot \(encoded(boot))") }
+        return lines
     }
 
     static func line(base: ETag, _ size: Int64, _ end: Int64, key: String) -> String {

@@ -50,7 +50,7 @@ package final class InMemoryStore: ObjectStore {
             var roll = ListingRoll(request)
             for key in keys[roll.start(in: keys)...] {
                 // As with every service, what objects carry is not listed.
-                guard let info = state.objects[key]?.info.listed, roll.add(info) else { break }
+                guard let info = state.objects[key]?.info.carrying(nil), roll.add(info) else { break }
             }
             return roll.page
         }
@@ -224,9 +224,4 @@ extension StorageError {
 
     /// The object is no longer the version that was asked for.
     package static func changed() -> StorageError { StorageError(.changed, "the object has changed") }
-}
-
-extension ObjectInfo {
-    /// What a listing tells of it.
-    fileprivate var listed: ObjectInfo { ObjectInfo(key: key, size: size, etag: etag, modified: modified) }
 }
