@@ -390,6 +390,47 @@ import VFS
 
     // MARK: A full disk
 
+    /// Writes text in order, so many bytes at a time.
+    private func write(
+        _ files: WritableStore, _ handle: VFS.FileHandle, _ text: String, from start: Int = 0, by step: Int = 32
+    )
+        throws
+    {
+        let bytes = Array(text.utf8)
+        for offset in stride(from: 0, to: bytes.count, by: step) {
+            let part = bytes[offset..<min(offset + step, bytes.count)]
+            try files.engine.write(handle, at: Int64(start + offset), ByteSlice(part))
+        }
+    }
+
+    @Test(arguments: [127, 128, 129, 160, 192, 500])
+    func `W1, W3: with a full disk a file of any size is stored`(size: Int) throws {
+        let text = String(String(repeating: "0123456789", count: 100).prefix(size))
+        let files = try WritableStore(reserve: .max)
+        let handle = try files.open("a", [.writing])
+        try write(files, handle, text)
+        try files.close(handle)
+        #expect(files.stored("a") == text)
+        #expect(try files.remains() == [])
+    }
+
+    @Test(arguments: [64, 100, 127, 128, 129, 191, 192, 300, 320, 499])
+    func `W1, W3: with a full disk a file can be cut where it is kept, or says that it can't`(size: Int) throws {
+        let text = String(repeating: "0123456789", count: 50)
+        for written in [192, 200, 320, 500] where written >= size {
+            let files = try WritableStore(reserve: .max)
+            let handle = try files.open("a", [.writing])
+            try write(files, handle, String(text.prefix(written)))
+            // What was sent may go from the disk by then, or not.
+            if Bool.random() { Monitor(()).wait(atMost: .milliseconds(5)) { _ -> Void? in nil } }
+            let refusal = Errno.thrown { () throws(Errno) in try files.truncate("a", to: Int64(size)) }
+            #expect(refusal == nil || refusal == .noSpace)
+            try files.close(handle)
+            #expect(files.stored("a") == String(text.prefix(refusal == nil ? size : written)), "\(written) to \(size)")
+            #expect(try files.remains() == [])
+        }
+    }
+
     @Test func `W7: what was sent and could not be kept is not recovered as zeros`() throws {
         let files = try WritableStore(reserve: .max)
         let handle = try files.open("large", [.writing, .truncating])
@@ -404,5 +445,80 @@ import VFS
         // Nothing is amiss for who goes on.
         try files.close(handle)
         #expect(files.stored("large") == large)
+    }
+
+    @Test(arguments: [64, 130, 500, 1000])
+    func `W1, W3: with a full disk a file that is stored again and again takes no more room than is not stored`(
+        interval: Int
+    ) throws {
+        let files = try WritableStore(["a": String(large.prefix(300))], reserve: .max)
+        let handle = try files.open("a")
+        for start in stride(from: 300, to: 2000, by: interval) {
+            let end = min(start + interval, 2000)
+            let part = Array(large.utf8)[start..<end]
+            try write(files, handle, String(decoding: part, as: UTF8.self), from: start)
+            try files.engine.synchronize(handle, dataOnly: false)
+            #expect(files.stored("a") == String(large.prefix(end)))
+            #expect(files.staged.isEmpty)
+        }
+        #expect(String(decoding: try files.mount.read("a"), as: UTF8.self) == large)
+        // What the store has is no longer here, and is found all the same after a crash.
+        try files.write(handle, "X", at: 7)
+        let copy = try files.copyOfJournal()
+        try #require(LeftBehind.all(in: copy.path).first).upload(to: files.mount.memory, replacing: false)
+        #expect(files.stored("a") == large.prefix(7) + "X" + large.dropFirst(8))
+    }
+
+    @Test func `W3: what is appended to a large file is sent while it is written`() throws {
+        for size in [10, 100, 300] {
+            let files = try WritableStore(["a": String(large.prefix(size))], reserve: .max)
+            let handle = try files.open("a", [.writing, .appending])
+            try write(files, handle, String(large.dropFirst(size)), from: size)
+            let counts = files.mount.counter.counts
+            #expect(counts.bytesWritten >= 1600 && counts.bytesRead == 0 && counts.copiedParts == 0)
+            try files.close(handle)
+            #expect(files.stored("a") == large)
+            #expect(files.mount.counter.counts.bytesRead <= 300)
+            #expect(try files.remains() == [])
+        }
+    }
+
+    // MARK: What a large file carries
+
+    @Test(arguments: [StorageError.Code.accessDenied, .unavailable, .invalid, .noSpace], [false, true])
+    func `W1, M7: what a large file is to carry can be stored later, when its bytes are in the store already`(
+        code: StorageError.Code, tellsVersions: Bool
+    ) throws {
+        let files = try WritableStore(tellsVersions: tellsVersions)
+        let handle = try files.open("a", [.writing])
+        try write(files, handle, large)
+        var change = AttributeChange()
+        change.permissions = 0o600
+        _ = try files.engine.setAttributes(of: try files.mount.lookup("a").inode, change, handle: nil)
+        files.mount.counter.before(.copy) { StorageError(code, "no copies") }
+        #expect(Errno.thrown { () throws(Errno) in try files.engine.synchronize(handle, dataOnly: false) } != nil)
+        #expect(files.stored("a") == large)
+        files.mount.counter.before(.copy) { nil }
+        try files.engine.synchronize(handle, dataOnly: false)
+        #expect(try files.mount.memory.info("a").attributes?.metadata["mode"] == String(0o100600))
+        try files.close(handle)
+        #expect(try files.remains() == [])
+    }
+
+    @Test(arguments: [false, true])
+    func `W1, M7: a large file that can't be given what it is to carry leaves nothing in the journal`(
+        tellsVersions: Bool
+    ) throws {
+        let files = try WritableStore(tellsVersions: tellsVersions)
+        let handle = try files.open("a", [.writing])
+        try write(files, handle, large)
+        var change = AttributeChange()
+        change.permissions = 0o600
+        _ = try files.engine.setAttributes(of: try files.mount.lookup("a").inode, change, handle: nil)
+        files.mount.counter.before(.copy) { StorageError(.accessDenied, "no copies") }
+        #expect(throws: Errno.permissionDenied) { try files.close(handle) }
+        #expect(files.stored("a") == large)
+        #expect(try files.mount.lookup("a").permissions == 0o644)
+        #expect(try files.remains() == [])
     }
 }

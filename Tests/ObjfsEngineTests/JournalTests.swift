@@ -1,9 +1,11 @@
 import Bytes
+import Glibc
 import ObjfsEngine
 import ObjfsTesting
 import Storage
 import SystemPackage
 import Testing
+import VFS
 
 /// What the journal tells of files that nobody stored.
 @Suite struct JournalTests {
@@ -106,5 +108,114 @@ import Testing
             let left = try #require(try files.leftByKill().first)
             #expect(left.service == service)
         }
+    }
+
+    @Test func `W7: what an object is to carry is recovered as it was when the daemon ended`() throws {
+        let files = try WritableStore()
+        var carried = ObjectAttributes(metadata: ["mtime": "1000000000.000000000", "mode": String(0o100644)])
+        carried.headers = ["content-encoding": "gzip", "cache-control": "no-cache"]
+        try files.mount.memory.write("a", ByteSlice("packed".utf8), attributes: carried, condition: .always)
+        let handle = try files.open("a", [.writing, .truncating])
+        try files.write(handle, "plain")
+        var change = AttributeChange()
+        change.permissions = 0o600
+        _ = try files.engine.setAttributes(of: try files.mount.lookup("a").inode, change, handle: nil)
+        let journal = try files.copyOfJournal()
+        let left = try #require(LeftBehind.all(in: journal.path).first)
+        // Nobody has changed the object, so nothing must be forced.
+        try left.upload(to: files.mount.memory, replacing: false)
+        let attributes = try files.mount.memory.info("a").attributes
+        #expect(files.stored("a") == "plain")
+        #expect(attributes?.headers == ["cache-control": "no-cache"])
+        #expect(attributes?.metadata["mode"] == String(0o100600))
+        #expect(attributes?.metadata["mtime"] != "1000000000.000000000")
+    }
+
+    @Test func `W7: an object that was emptied and written anew is recovered unless it has changed since`() throws {
+        for hasChanged in [false, true] {
+            let files = try WritableStore(["a": "old"])
+            let handle = try files.open("a", [.writing, .truncating])
+            try files.write(handle, "new")
+            let journal = try files.copyOfJournal()
+            let left = try #require(LeftBehind.all(in: journal.path).first)
+            if hasChanged { try files.mount.memory.write("a", "other".utf8) }
+            if hasChanged {
+                #expect(throws: StorageError.self) { try left.upload(to: files.mount.memory, replacing: false) }
+                #expect(files.stored("a") == "other")
+                try left.upload(to: files.mount.memory, replacing: true)
+            } else {
+                try left.upload(to: files.mount.memory, replacing: false)
+            }
+            #expect(files.stored("a") == "new")
+        }
+    }
+
+    @Test(arguments: ["", "objfs 1\nsto", "missing"])
+    func `W7: what has no log that can be read is told of, and can be discarded`(log: String) throws {
+        let files = try WritableStore()
+        let handle = try files.open("a")
+        try files.write(handle, text)
+        let journal = try files.copyOfJournal()
+        let path = try file(".log", in: journal).path
+        if log == "missing" {
+            unlink(journal.path + "/" + path)
+        } else {
+            journal.write(path, Array(log.utf8))
+        }
+        let left = try #require(LeftBehind.all(in: journal.path).first)
+        #expect(!left.isReadable && left.size == Int64(text.utf8.count))
+        #expect(TemporaryFolder.bytes(of: left.data) == Array(text.utf8))
+        #expect(LeftBehind.count(in: journal.path + "/1-dead") == 1)
+        #expect(throws: StorageError.self) { try left.upload(to: files.mount.memory, replacing: true) }
+        left.discard()
+        #expect(LeftBehind.all(in: journal.path).isEmpty)
+        _ = LeftBehind.all(in: journal.path)
+        #expect(TemporaryFolder.names(in: journal.path).isEmpty)
+    }
+
+    @Test func `W7: a file with a damaged line in its log is stored only if that is forced`() throws {
+        let files = try WritableStore(["a": "old"])
+        let handle = try files.open("a", [.writing, .truncating])
+        try files.write(handle, "new")
+        let journal = try files.copyOfJournal()
+        let log = try file(".log", in: journal)
+        journal.write(
+            log.path, log.bytes + Array("metadata ".utf8) + [0xFF, 0xFE, 0x20, 0x20] + Array("x\nsize 3\nsi".utf8))
+        let left = try #require(LeftBehind.all(in: journal.path).first)
+        #expect(left.isReadable && left.size == 3)
+        #expect(throws: StorageError.self) { try left.upload(to: files.mount.memory, replacing: false) }
+        #expect(files.stored("a") == "old")
+        try left.upload(to: files.mount.memory, replacing: true)
+        #expect(files.stored("a") == "new")
+    }
+
+    @Test func `W7: a line that was cut short is not taken for one with what is added`() throws {
+        let files = try WritableStore()
+        let large = String(repeating: "0123456789", count: 200)
+        let handle = try files.open("a", [.writing])
+        try files.write(handle, String(large.prefix(200)))
+        try files.write(handle, String(large.dropFirst(200)), at: 200)
+        let journal = try files.copyOfJournal()
+        let log = try file(".log", in: journal)
+        journal.write(log.path, log.bytes + Array("upload u1\nwrite 0000000000000000000 00000".utf8))
+        try #require(LeftBehind.all(in: journal.path).first).abort(in: files.mount.memory)
+        let left = try #require(LeftBehind.all(in: journal.path).first)
+        #expect(!left.mayHaveUpload && left.size == 2000)
+        try left.upload(to: files.mount.memory, replacing: false)
+        #expect(files.stored("a") == large)
+        try files.mount.memory.delete("a")
+        try files.close(handle)
+    }
+
+    @Test func `W7: what lies in a journal that can't be written is not taken for a dead daemon's`() throws {
+        let files = try WritableStore()
+        let handle = try files.open("a")
+        try files.write(handle, text)
+        for daemon in TemporaryFolder.names(in: files.folder.path) {
+            chmod(files.folder.path + "/" + daemon + "/lock", 0o400)
+        }
+        #expect(LeftBehind.all(in: files.folder.path).isEmpty)
+        try files.close(handle)
+        #expect(files.stored("a") == text)
     }
 }

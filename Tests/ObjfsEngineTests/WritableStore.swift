@@ -136,6 +136,14 @@ final class WritableStore {
         return notes
     }
 
+    /// What the data files of the journal have, but for what was given back to the disk.
+    var staged: [UInt8] {
+        TemporaryFolder.names(in: folder.path).flatMap { daemon in
+            TemporaryFolder.names(in: folder.path + "/" + daemon).filter { $0.hasSuffix(".data") }
+                .flatMap { TemporaryFolder.bytes(of: folder.path + "/" + daemon + "/" + $0) }
+        }.filter { $0 != 0 }
+    }
+
     /// The names in the journal that are not the lock.
     var journal: [String] {
         TemporaryFolder.names(in: folder.path).flatMap { TemporaryFolder.names(in: folder.path + "/" + $0) }

@@ -245,7 +245,7 @@ struct MountCommand: ParsableCommand {
     /// Tells of what earlier mounts left behind, and ends the uploads that were begun for it.
     private func tidyJournal(_ source: EngineSource, _ service: String) {
         guard !readOnly, let root = journal ?? CacheFolder.journal else { return }
-        let files = LeftBehind.all(in: root).filter { isOf(source, $0) }
+        let files = LeftBehind.all(in: root).filter { isOf(source, $0) || !$0.isReadable }
         let count = files.count { !$0.isDiscarded }
         if count > 0 { Messages.warn("mount: \(count) files were written and not stored: see objfs recover") }
         let uploads = files.filter { hasUpload($0, at: service) }

@@ -67,12 +67,18 @@ struct RecoverCommand: ParsableCommand {
             Messages.warn("recover: \(file.url): stored")
             return true
         } catch {
-            let hasChanged = error.code == .preconditionFailed || error.code == .changed
-            Messages.write(
-                Failure(
-                    .failure, "recover: \(file.url): \(error.message)",
-                    hint: hasChanged ? "--force replaces what is there by what was left behind" : error.hint))
+            Messages.write(Failure(.failure, "recover: \(file.url): \(error.message)", hint: hint(error, file)))
             return false
+        }
+    }
+
+    private func hint(_ error: StorageError, _ file: LeftBehind) -> String? {
+        switch error.code {
+        case .preconditionFailed, .changed, .corrupted:
+            force || !file.isReadable
+                ? "\(file.data) has what was written, each byte at its own offset; the rest is not to be had"
+                : "--force replaces what is there by what was left behind"
+        default: error.hint
         }
     }
 
@@ -94,20 +100,21 @@ extension StoreArguments {
 }
 
 extension LeftBehind {
-    /// The URL of the object that it was to be.
-    var url: String { "\(store)/\(key)" }
+    /// The URL of the object that it was to be; where its bytes are if that can't be read.
+    var url: String { isReadable ? "\(store)/\(key)" : data }
 
     /// Where its service is; `nil` if that is AWS, or not known.
     fileprivate var endpoint: String? { service.flatMap { $0.isEmpty ? nil : $0 } }
 
     fileprivate var line: String {
-        let reason = failure.map { ": \($0)" } ?? ""
+        let reason = isReadable ? failure.map { ": \($0)" } ?? "" : ": its log can't be read"
         return "\(id)\t\(written) of \(size) bytes\t\(url)\(reason)"
     }
 
     fileprivate var json: String {
         JSONText.object([
-            ("id", .string(id)), ("url", .string(url)), ("service", endpoint.map { .string($0) } ?? .null),
+            ("id", .string(id)), ("url", isReadable ? .string(url) : .null), ("data", .string(data)),
+            ("service", endpoint.map { .string($0) } ?? .null),
             ("size", .number(size)), ("written", .number(written)),
             ("reason", failure.map { .string($0) } ?? .null),
         ])

@@ -20,26 +20,34 @@ struct Commit {
     ///
     /// What is written to the draft meanwhile stays for the next time.
     func run() throws(StorageError) -> ObjectInfo {
-        if let info = try put() { return info }
+        if let info = try put().info { return info }
         return try learn()
+    }
+
+    /// What the store has after a commit.
+    struct Result {
+        /// The version, which is the draft's base now; `nil` if the store did not tell.
+        let info: ObjectInfo?
+        /// What it carries: not what it should, if that was changed after the upload had begun, which fixes it.
+        let carried: ObjectAttributes
     }
 
     /// Writes the object: when this returns, the store has it.
     ///
-    /// - Returns: Its version, which is the draft's base now; `nil` if the store did not tell, and ``learn()`` must.
-    ///   The draft is unlearned until ``LiveFile/learned(_:settling:)``.
-    func put() throws(StorageError) -> ObjectInfo? {
+    /// - Returns: What the store has. If it did not tell the version, ``learn()`` must, and the draft is unlearned until
+    ///   ``LiveFile/learned(_:settling:)``.
+    func put() throws(StorageError) -> Result {
         let (size, generation) = draft.state.withLock { state in
             state.since = RangeSet()
             state.sinceSize = .max
             return (state.size, state.generation)
         }
         do throws(StorageError) {
-            let info = try write(size)
+            let result = try write(size)
             draft.state.update { state in
                 state.stored = generation
                 state.streamed = StreamedParts()
-                if let info {
+                if let info = result.info {
                     build(&state, on: info)
                 } else {
                     state.unlearned = size
@@ -47,8 +55,8 @@ struct Commit {
                     noteSince(state, size)
                 }
             }
-            if info != nil { try? draft.file.noteNoUpload() }
-            return info
+            if result.info != nil { try? draft.file.noteNoUpload() }
+            return result
         } catch {
             draft.state.withLock { $0.since = nil }
             throw error
@@ -79,15 +87,18 @@ struct Commit {
             modified: Timestamp(nanoseconds: Complaints.now))
     }
 
-    private func write(_ size: Int64) throws(StorageError) -> ObjectInfo? {
-        if let copy = try copyWhole(size) { return copy }
-        return size <= draft.grid.single ? try writeWhole(size) : try writeParts(size)
+    private func write(_ size: Int64) throws(StorageError) -> Result {
+        if let copy = try copyWhole(size) { return Result(info: copy, carried: attributes) }
+        // What was sent and could not be kept is in its parts alone, however short the file is by now.
+        guard size <= draft.grid.single, draft.giveUpPartsIfKept() else { return try writeParts(size) }
+        return Result(info: try writeWhole(size), carried: attributes)
     }
 
     /// Makes a version that was written the draft's base.
     private func build(_ state: inout Draft.State, on info: ObjectInfo) {
         state.build(on: ObjectVersion(bucket: draft.bucket, info: info))
         draft.noteBase(state)
+        draft.freeStored(&state)
     }
 
     /// Notes again what was written since the commit began: it is no part of the version that was noted last.
@@ -125,7 +136,6 @@ struct Commit {
     // MARK: One request
 
     private func writeWhole(_ size: Int64) throws(StorageError) -> ObjectInfo {
-        draft.giveUpParts()
         let buffer = budget.buffer(Int(size))
         let memory = UnsafeMutableRawBufferPointer(rebasing: buffer.memory[..<Int(size)])
         try draft.fill(memory, from: 0)
@@ -149,15 +159,14 @@ struct Commit {
 
     // MARK: Parts
 
-    private func writeParts(_ size: Int64) throws(StorageError) -> ObjectInfo? {
+    private func writeParts(_ size: Int64) throws(StorageError) -> Result {
         let sender = PartSender(draft: draft, key: key, attributes: attributes, budget: budget)
         draft.waitForParts()
         // Some services insist that every part they were sent is named at the end.
-        let last = draft.grid.ranges(of: size).count
         let isOfUse = draft.state.withLock { state in
             guard case .begun(let upload, _) = state.streamed.begin else { return true }
             // What was begun before the file was renamed would become an object of the old name.
-            return upload.key == key && !state.streamed.numbers.contains { $0 > last }
+            return upload.key == key && state.streamed.fits(size, draft.grid)
         }
         if !isOfUse { draft.giveUpParts() }
         do throws(StorageError) {
@@ -165,23 +174,20 @@ struct Commit {
         } catch {
             guard error.code == .unsupported || error.code == .notFound else { throw error }
             // The service copies no parts, or replaces none: all over, by plain parts alone. Or it has lost the upload.
-            draft.giveUpParts()
+            let mayGoOn = draft.state.withLock { !$0.gone.isEmpty && (error.code == .unsupported || $0.baseEnd > 0) }
+            if !mayGoOn { draft.giveUpParts() }
             return try writeParts(size, sender)
         }
     }
 
-    private func writeParts(_ size: Int64, _ sender: PartSender) throws(StorageError) -> ObjectInfo? {
+    private func writeParts(_ size: Int64, _ sender: PartSender) throws(StorageError) -> Result {
         let (upload, begun) = try sender.upload()
         let parts = try send(size, sender, upload)
         try checkSource()
         let info = try conditionally { (condition) throws(StorageError) in
             try store.complete(upload, parts, condition: condition)
         }
-        guard begun != attributes else { return info }
-        // They were changed after the upload had begun, which fixes them.
-        let written = if let info { info } else { try store.info(key) }
-        guard written.size == size else { throw .changed() }
-        return try store.copy(key, ifVersion: written.etag, to: key, attributes: attributes)
+        return Result(info: info, carried: begun)
     }
 
     /// Looks whether parts that were copied from another object are of the version that was meant.
@@ -376,7 +382,9 @@ struct PartSender: Sendable {
         // A write that is on its way would be lost with the rest.
         draft.whileNobodyWrites { state in
             // Under another name, what was sent is of no use.
-            guard case .sent = state.streamed.parts[index], !draft.bucket.isRenaming(key) else { return }
+            guard case .sent = state.streamed.parts[index], !draft.bucket.isRenaming(key),
+                state.streamed.fits(state.size, state.grid)
+            else { return }
             do throws(Errno) {
                 // Nobody may take a hole for zeros that were written.
                 try draft.file.note(gone: range)

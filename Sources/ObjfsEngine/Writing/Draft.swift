@@ -49,17 +49,15 @@ final class Draft: Sendable {
     let bucket: Bucket
     let grid: PartGrid
 
-    /// Makes a draft whose content is that of a version, or nothing.
-    ///
-    /// - Parameter isChanged: Whether this alone is a change: a file that is new, or was cut to nothing.
+    /// Makes a draft whose content is that of a version, or nothing, which is a change.
     convenience init(
-        _ file: StagedFile, journal: Journal, bucket: Bucket, base: ObjectVersion?, isChanged: Bool
+        _ file: StagedFile, journal: Journal, bucket: Bucket, base: ObjectVersion?
     ) throws(Errno) {
         var state = State(grid: PartGrid(bucket.store.uploadLimits))
         state.base = base
         state.size = base?.info.size ?? 0
         state.baseEnd = state.size
-        if isChanged { state.generation = 1 }
+        if base == nil { state.generation = 1 }
         self.init(file, journal: journal, bucket: bucket, state: state)
         try file.note(size: base?.info.size ?? 0, base: base?.info, end: base?.info.size ?? 0)
     }
@@ -175,7 +173,7 @@ final class Draft: Sendable {
         guard size <= bucket.store.uploadLimits.largestObject else { throw .fileTooLarge }
         try whileNobodyWrites { state throws(Errno) in
             if size < state.size {
-                guard state.gone.ranges.allSatisfy({ $0.upperBound <= size }) || size == 0 else { throw .noSpace }
+                guard state.mayCut(to: size) else { throw .noSpace }
                 let baseEnd = min(state.baseEnd, size)
                 try file.note(size: size, base: state.base?.info, end: baseEnd)
                 if size == 0 { state.startOver() }
@@ -194,6 +192,19 @@ final class Draft: Sendable {
             }
             state.size = size
             state.generation += 1
+        }
+    }
+
+    /// Gives the disk back what the base has as well, where there is little room left.
+    func freeStored(_ state: inout State) {
+        // A write that is on its way would be lost with the rest.
+        guard isTight, state.writing == 0 else { return }
+        let stored = state.staged.subtracting(state.dirty).intersection(RangeSet(0..<state.baseEnd))
+        for range in stored.ranges {
+            // Recovery must not take a hole for zeros that were written.
+            guard (try? file.note(stored: range)) != nil else { return }
+            state.staged.remove(contentsOf: range)
+            file.punch(range)
         }
     }
 
@@ -419,20 +430,26 @@ extension Draft.State {
         if streamed.parts.isEmpty { streamed.next = 0 }
     }
 
+    /// Whether the file may end earlier: not if it needs what was sent and can't be sent again.
+    func mayCut(to size: Int64) -> Bool {
+        guard !gone.isEmpty, size > 0 else { return true }
+        return gone.ranges.allSatisfy { $0.upperBound <= size } && streamed.fits(size, grid)
+    }
+
     /// The next part to send while a file is written in order, once it is whole; `nil` if it is not yet.
     ///
     /// What a large base has is not sent again: the store copies it when the file is closed. And what a commit has
     /// begun to put together is not changed.
     mutating func nextPart(at end: Int64) -> Int? {
-        guard since == nil, baseEnd <= grid.single, end >= grid.single, streamed.next < StreamedParts.most else {
-            return nil
-        }
-        let range = grid.range(streamed.next)
-        guard end >= range.upperBound, staged.contains(range) else { return nil }
+        guard since == nil, end > grid.single else { return nil }
+        let new = baseEnd <= grid.single ? staged : dirty
+        guard let run = new.range(at: end - 1) else { return nil }
+        let index = max(streamed.next, grid.count(of: run.lowerBound))
+        guard index < StreamedParts.most, run.contains(grid.range(index)) else { return nil }
         // It counts as on its way from now on, for whoever waits until none is.
-        streamed.parts[streamed.next] = .sending(isSpoilt: false)
-        streamed.next += 1
-        return streamed.next - 1
+        streamed.parts[index] = .sending(isSpoilt: false)
+        streamed.next = index + 1
+        return index
     }
 }
 

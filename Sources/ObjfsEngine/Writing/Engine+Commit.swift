@@ -76,25 +76,44 @@ extension Engine {
         try learn(unlearned, of: file, operation, settling: false)
     }
 
-    /// What the store has of a file as a version that is not known yet.
-    private struct Unlearned: Sendable {
+    /// What the store has of a file.
+    private struct Stored: Sendable {
         let commit: Commit
+        /// What it carries.
+        let carried: ObjectAttributes
         /// The time of the last write that it has.
         let written: FileTime?
+        /// Whether the version is yet to be learned.
+        let isUnlearned: Bool
     }
 
     /// Brings all that is not in the store there.
     ///
     /// - Returns: What is there, if its version is yet to be learned.
-    private func storeInTurn(_ file: LiveFile, _ operation: String) throws(Errno) -> Unlearned? {
+    private func storeInTurn(_ file: LiveFile, _ operation: String) throws(Errno) -> Stored? {
         guard file.isDirty else { return nil }
+        if let draft = file.state.withLock({ $0.draft }), draft.isDirty {
+            let stored = try explaining(file, operation) { () throws(StorageError) in try store(draft, of: file) }
+            guard stored.carried != stored.commit.attributes else { return stored.isUnlearned ? stored : nil }
+            // What the object carries was changed after its upload had begun.
+            if stored.isUnlearned { try learn(stored, of: file, operation, settling: false) }
+            let isRight = file.state.withLock { state in
+                state.isMetadataDirty = file.attributesToStore(state) != stored.carried
+                return !state.isMetadataDirty
+            }
+            if isRight { return nil }
+        }
+        try explaining(file, operation) { () throws(StorageError) in try storeMetadata(of: file) }
+        return nil
+    }
+
+    /// Notes and tells why something can't be stored.
+    private func explaining<Result>(
+        _ file: LiveFile, _ operation: String, _ body: () throws(StorageError) -> Result
+    ) throws(Errno) -> Result {
         let isExclusive = file.state.withLock { $0.isExclusive && $0.info == nil }
         do throws(StorageError) {
-            if let draft = file.state.withLock({ $0.draft }), draft.isDirty {
-                return try store(draft, of: file)
-            }
-            try storeMetadata(of: file)
-            return nil
+            return try body()
         } catch {
             file.state.withLock { state in
                 _ = try? state.draft?.file.note(failure: error.message)
@@ -110,23 +129,24 @@ extension Engine {
         }
     }
 
-    private func store(_ draft: Draft, of file: LiveFile) throws(StorageError) -> Unlearned? {
+    private func store(_ draft: Draft, of file: LiveFile) throws(StorageError) -> Stored {
         let (key, attributes, condition, written) = file.state.withLock { state in
             (state.key, file.attributesToStore(state), state.condition, state.written)
         }
         _ = try? draft.file.note(metadata: attributes)
         let commit = Commit(
             draft: draft, key: key, attributes: attributes, condition: condition, budget: budget, pool: writers)
-        let stored = Unlearned(commit: commit, written: written)
-        guard let info = try commit.put() else { return stored }
-        note(info, of: stored, in: file)
-        return nil
+        let result = try commit.put()
+        let stored = Stored(
+            commit: commit, carried: result.carried, written: written, isUnlearned: result.info == nil)
+        if let info = result.info { note(info, of: stored, in: file) }
+        return stored
     }
 
     /// Learns the version of what was stored; if it can't be, the name is looked up anew, and who has it open is told
     /// that it is stale.
     private func learn(
-        _ stored: Unlearned, of file: LiveFile, _ operation: String, settling: Bool
+        _ stored: Stored, of file: LiveFile, _ operation: String, settling: Bool
     ) throws(Errno) {
         defer { file.learned(stored.commit.draft, settling: settling) }
         do throws(StorageError) {
@@ -138,18 +158,18 @@ extension Engine {
         }
     }
 
-    private func note(_ info: ObjectInfo, of stored: Unlearned, in file: LiveFile) {
-        note(info, stored.commit.attributes, of: file) { state in
+    private func note(_ info: ObjectInfo, of stored: Stored, in file: LiveFile) {
+        note(info, stored.carried, of: file) { state in
             if state.written == stored.written { state.written = nil }
         }
     }
 
     /// Gives a file a version that no store has, so that who reads or stores it is told that it is stale.
-    private func forgetVersion(of file: LiveFile, _ stored: Unlearned) {
+    private func forgetVersion(of file: LiveFile, _ stored: Stored) {
         let unknown = stored.commit.unknownVersion
         file.state.update { state in
             if state.written == stored.written { state.written = nil }
-            if state.metadata.isCarried(by: stored.commit.attributes) { state.isMetadataDirty = false }
+            if state.metadata.isCarried(by: stored.carried) { state.isMetadataDirty = false }
             state.info = unknown
             state.condition = .unchanged(unknown.etag)
         }
@@ -244,6 +264,8 @@ extension Engine {
         guard let draft = file.inTurn({ file.takeChanges() }) else { return }
         // Who has it open to read goes on to, whatever it is called next.
         if isUnstored { file.bucket.drop(file) }
+        // All that was written is in the store, and only what it should carry beside that is not.
+        guard draft.isDirty else { return draft.file.discard() }
         if reason != .ioError, reason != .timedOut { draft.giveUpParts() }
         let (isCut, isWhole) = draft.state.withLock { ($0.dirty.isEmpty && !isUnstored, $0.gone.isEmpty) }
         guard keepingCut || !isCut else { return draft.file.discard() }

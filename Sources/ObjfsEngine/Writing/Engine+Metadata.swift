@@ -18,20 +18,13 @@ extension Engine {
         return try attributes(of: inode)
     }
 
-    /// Cuts a file, or makes it longer; who has no open file for it is answered when the store has it.
+    /// Cuts a file, or makes it longer; this is answered when the store has it, unless somebody goes on to write it.
     private func resize(_ inode: Inode, to size: Int64) throws(Errno) {
         guard size >= 0 else { throw .invalidArgument }
         let file = try liveFile(inode)
         try checkOpening(file)
         guard try attributes(of: inode).size != size || size == 0 else { return }
-        try writing(file, "truncate") { () throws(Errno) in
-            try cut(file, journal(), to: size)
-            file.state.update { state in
-                state.written = .now
-                state.metadata.modified = nil
-                state.metadata.changed = nil
-            }
-        }
+        try writing(file, "truncate") { () throws(Errno) in try cut(file, journal(), to: size) }
     }
 
     private func setMetadata(of inode: Inode, _ change: AttributeChange) throws(Errno) {

@@ -96,7 +96,8 @@ extension Engine {
         do throws(StorageError) {
             guard !sender.hasUpload else { return }
             _ = try sender.upload()
-            draft.giveUpParts()
+            // Who writes meanwhile may have sent some already.
+            _ = draft.giveUpPartsIfKept()
             file.bucket.noteGranted(key)
         } catch {
             // Whatever else is wrong, the writing itself will tell.
@@ -107,16 +108,13 @@ extension Engine {
         }
     }
 
-    private func empty(_ file: LiveFile, _ journal: Journal) throws(Errno) {
-        try cut(file, journal, to: 0)
-        noteWritten(file)
-    }
-
     /// Cuts a file, or makes it longer.
     func cut(_ file: LiveFile, _ journal: Journal, to size: Int64) throws(Errno) {
-        try file.changing(journal, emptied: size == 0) { (draft) throws(Errno) in try draft.truncate(to: size) }
-        // What is written into an empty file is not packed as the old content was.
-        if size == 0 { file.state.update { $0.attributes.headers["content-encoding"] = nil } }
+        try file.changing(journal) { (draft) throws(Errno) in
+            try draft.truncate(to: size)
+            if size == 0 { file.forgetEncoding() }
+            file.noteWritten()
+        }
     }
 
     private func openForWriting(
@@ -126,7 +124,7 @@ extension Engine {
         // What is cut here must not be taken for another writer's, and given up with that.
         file.state.update { $0.writers += 1 }
         do throws(Errno) {
-            if flags.contains(.truncating) { try empty(file, journal) }
+            if flags.contains(.truncating) { try cut(file, journal, to: 0) }
         } catch {
             file.state.update { $0.writers -= 1 }
             throw error
@@ -142,17 +140,6 @@ extension Engine {
         let isPrivileged = file.state.withLock { ($0.metadata.mode ?? 0) & 0o6000 != 0 }
         let isDirect = !flags.contains(.reading) && !flags.contains(.synchronous) && !isPrivileged
         return opened(OpenFile(file.inode, flags.union(.writing)), isDirect: isDirect)
-    }
-
-    /// Notes that a file was written to just now.
-    private func noteWritten(_ file: LiveFile) {
-        let now = FileTime.now
-        file.state.update { state in
-            state.written = now
-            state.metadata.modified = nil
-            state.metadata.changed = nil
-            state.metadata.accessed = nil
-        }
     }
 
     package func create(
@@ -179,7 +166,7 @@ extension Engine {
             let file = makeFile(
                 key, in: folder, .regular, mode & 0o7777, caller, isExclusive: flags.contains(.exclusive))
             do throws(Errno) {
-                _ = try file.draft(journal, emptied: true)
+                _ = try file.draft(journal)
                 try checkPermission(file, journal)
             } catch {
                 file.takeDraft()?.file.discard()
@@ -246,7 +233,7 @@ extension Engine {
         let file = try liveFile(open.inode)
         try file.changing(journal()) { (draft) throws(Errno) in
             let part = try draft.write(bytes, at: offset)
-            noteWritten(file)
+            file.noteWritten()
             if let part { sendAhead(part, draft, of: file) }
         }
         if open.flags.contains(.synchronous) { try commit(file, "write") }
@@ -307,7 +294,7 @@ extension Engine {
                     version.info.size > 0, version.info.size <= Int64(count), file.state.withLock({ $0.info == nil }),
                     try becomes(file, version, of: from.inode)
                 else { throw .notSupportedOnSocket }
-                noteWritten(file)
+                file.noteWritten()
                 return Int(version.info.size)
             }
         }

@@ -196,18 +196,15 @@ final class LiveFile: Sendable {
 
     // MARK: The draft
 
-    /// The draft, made if need be.
-    ///
-    /// - Parameter emptied: Whether it is to begin with nothing.
-    func draft(_ journal: Journal, emptied: Bool = false) throws(Errno) -> Draft {
+    /// The draft, made if need be: of the version that the store has, or of nothing, which is a change.
+    func draft(_ journal: Journal) throws(Errno) -> Draft {
         try state.withLock { state throws(Errno) in
             if let draft = state.draft { return draft }
             let staged = try journal.stage(state.key, of: bucket.store.name)
             _ = try? staged.note(metadata: attributesToStore(state))
-            let base = emptied ? nil : state.info.map { ObjectVersion(bucket: bucket, info: $0) }
+            let base = state.info.map { ObjectVersion(bucket: bucket, info: $0) }
             do throws(Errno) {
-                let draft = try Draft(
-                    staged, journal: journal, bucket: bucket, base: base, isChanged: emptied || state.info == nil)
+                let draft = try Draft(staged, journal: journal, bucket: bucket, base: base)
                 state.draft = draft
                 return draft
             } catch {
@@ -218,20 +215,16 @@ final class LiveFile: Sendable {
     }
 
     /// Changes the draft, made if need be.
-    ///
-    /// - Parameter emptied: Whether it is to begin with nothing.
-    func changing<Result>(
-        _ journal: Journal, emptied: Bool = false, _ body: (Draft) throws(Errno) -> Result
-    ) throws(Errno) -> Result {
-        let draft = try heldDraft(journal, emptied: emptied)
+    func changing<Result>(_ journal: Journal, _ body: (Draft) throws(Errno) -> Result) throws(Errno) -> Result {
+        let draft = try heldDraft(journal)
         defer { draft.release() }
         return try body(draft)
     }
 
     /// The draft, made if need be, which is not let go until it is released.
-    func heldDraft(_ journal: Journal, emptied: Bool = false) throws(Errno) -> Draft {
+    func heldDraft(_ journal: Journal) throws(Errno) -> Draft {
         while true {
-            let draft = try draft(journal, emptied: emptied)
+            let draft = try draft(journal)
             if draft.hold() { return draft }
         }
     }
@@ -296,6 +289,7 @@ final class LiveFile: Sendable {
             try change(&metadata)
             if metadata.modified != state.written { state.written = nil }
             state.metadata = metadata
+            noteAttributes(state)
             defer { state.isMetadataDirty = true }
             return MetadataChange(old: old, wasDirty: state.isMetadataDirty, new: metadata)
         }
@@ -317,7 +311,35 @@ final class LiveFile: Sendable {
             // Who set what they were may be about to store that; if nobody is, they are what the store has.
             state.isMetadataDirty = change.wasDirty && state.writers > 0
             if state.draft == nil, state.writers == 0 { state.forgetMetadata() }
+            noteAttributes(state)
         }
+    }
+
+    /// Notes that a file was written to just now.
+    func noteWritten() {
+        let now = FileTime.now
+        state.update { state in
+            // What was set before no longer counts, for a recovery either.
+            let hadTimes = state.metadata.modified != nil
+            state.written = now
+            state.metadata.modified = nil
+            state.metadata.changed = nil
+            state.metadata.accessed = nil
+            if hadTimes { noteAttributes(state) }
+        }
+    }
+
+    /// Lets what is written into an empty file not be taken for packed as the old content was.
+    func forgetEncoding() {
+        state.update { state in
+            guard state.attributes.headers.removeValue(forKey: "content-encoding") != nil else { return }
+            noteAttributes(state)
+        }
+    }
+
+    /// Notes for a recovery what the object is to carry; a log that can't tell costs that, and no byte.
+    private func noteAttributes(_ state: State) {
+        try? state.draft?.file.note(metadata: attributesToStore(state, isStreamed: true))
     }
 
     /// What the object is to carry.

@@ -32,9 +32,11 @@ struct PartGrid: Sendable {
         return Int(doublings * run + (offset - start) / (smallest << doublings))
     }
 
+    /// How many parts a file has; none if it is empty.
+    func count(of size: Int64) -> Int { size > 0 ? index(of: size - 1) + 1 : 0 }
+
     /// The parts of a file, the last of them cut at its end; none for an empty one.
     func ranges(of size: Int64) -> [Range<Int64>] {
-        guard size > 0 else { return [] }
-        return (0...index(of: size - 1)).map { range($0).clamped(to: 0..<size) }
+        (0..<count(of: size)).map { range($0).clamped(to: 0..<size) }
     }
 }

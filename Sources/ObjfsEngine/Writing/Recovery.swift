@@ -7,7 +7,7 @@ import Threads
 package struct LeftBehind: Sendable {
     /// The folder of the daemon and the number of the file in it.
     package let id: String
-    /// The URL of the bucket, or of the part of it, that was mounted.
+    /// The URL of the bucket, or of the part of it, that was mounted; empty if the log can't be read.
     package let store: String
     /// Where its service is: empty if that is AWS, `nil` if it is not known.
     package let service: String?
@@ -23,6 +23,11 @@ package struct LeftBehind: Sendable {
     /// Whether an upload may have been begun that nobody has ended.
     package var mayHaveUpload: Bool { log.upload != nil || log.beginning != nil }
 
+    /// Whether it is known what it was to be.
+    package var isReadable: Bool { !store.isEmpty }
+    /// The file that has what was written, each byte at its own offset.
+    package var data: String { path + ".data" }
+
     /// Whether nobody wants it any more, but an upload may have been begun for it.
     package let isDiscarded: Bool
 
@@ -36,19 +41,22 @@ package struct LeftBehind: Sendable {
         var found: [LeftBehind] = []
         for folder in names(in: root).sorted() {
             let path = root + "/" + folder
-            let lock = open(path + "/" + Journal.lockName, O_RDWR | O_CLOEXEC)
+            let lock = open(path + "/" + Journal.lockName, O_RDONLY | O_CLOEXEC)
             let isAlive = lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0
             defer { if lock >= 0 { close(lock) } }
             let all = names(in: path)
             if !isAlive { for name in all where name.hasSuffix(StagedFile.newLog) { unlink(path + "/" + name) } }
-            let files = all.filter { $0.hasSuffix(".log") }.sorted()
+            let files = numbers(of: all)
             for name in files {
-                guard let file = LeftBehind(id: folder + "/" + name.dropLast(4), path: path + "/" + name.dropLast(4))
-                else { continue }
+                guard let file = LeftBehind(id: folder + "/" + name, path: path + "/" + name) else {
+                    if !isAlive { unlink(path + "/" + name + ".log") }
+                    continue
+                }
                 // A daemon that lives has done only with what it says so of.
                 guard !isAlive || file.log.isKept else { continue }
                 // It was stored or removed, and the daemon ended before it had cleared up.
-                if file.log.isStored || file.log.isUnlinked && !file.mayHaveUpload {
+                if file.log.isStored || file.log.isUnlinked && !file.mayHaveUpload || !file.isReadable && file.size == 0
+                {
                     file.discard()
                 } else {
                     if file.log.isUnlinked { unlink(file.path + ".data") }
@@ -65,18 +73,23 @@ package struct LeftBehind: Sendable {
 
     /// How many files one daemon, which has ended, left behind in its folder.
     package static func count(in folder: String) -> Int {
-        names(in: folder).count { name in
-            guard name.hasSuffix(".log"), let file = LeftBehind(id: "", path: folder + "/" + name.dropLast(4)) else {
-                return false
-            }
-            return !file.isDiscarded && !file.log.isStored
+        numbers(of: names(in: folder)).count { name in
+            guard let file = LeftBehind(id: "", path: folder + "/" + name) else { return false }
+            return !file.isDiscarded && !file.log.isStored && (file.isReadable || file.size > 0)
         }
     }
 
+    /// What the files of a daemon's folder are called, without the ends of their names.
+    private static func numbers(of names: [String]) -> [String] {
+        Set(names.filter { $0.hasSuffix(".log") }.map { String($0.dropLast(4)) })
+            .union(names.filter { $0.hasSuffix(".data") }.map { String($0.dropLast(5)) }).sorted()
+    }
+
     private init?(id: String, path: String) {
-        guard let log = StagedLog(reading: path + ".log") else { return nil }
+        let log = StagedLog(reading: path + ".log") ?? .none
         var status = stat()
         let hasData = stat(path + ".data", &status) == 0
+        let dataSize = hasData ? Int64(status.st_size) : 0
         guard hasData || log.beginning != nil || log.upload != nil, hasData || stat(path + ".log", &status) == 0 else {
             return nil
         }
@@ -87,8 +100,8 @@ package struct LeftBehind: Sendable {
         store = log.store
         service = log.service
         key = ObjectKey(log.key)
-        size = log.size
-        written = log.dirty.ranges.reduce(0) { $0 + Int64($1.count) }
+        size = store.isEmpty ? dataSize : log.size
+        written = store.isEmpty ? dataSize : log.dirty.ranges.reduce(0) { $0 + Int64($1.count) }
         modified = Timestamp(seconds: Int64(status.st_mtim.tv_sec))
         failure = log.failure
     }
@@ -113,8 +126,13 @@ package struct LeftBehind: Sendable {
     /// - Parameters:
     ///   - store: The store that ``store`` names.
     ///   - replaces: Whether the object may have changed since.
-    /// - Throws: ``StorageError/Code/preconditionFailed`` if it has and must not have.
+    /// - Throws: ``StorageError/Code/preconditionFailed`` if it has and must not have, ``StorageError/Code/changed`` if
+    ///   what was not written is in a version that is no longer there.
     package func upload(to store: any ObjectStore, replacing replaces: Bool) throws(StorageError) {
+        guard isReadable else {
+            throw StorageError(.corrupted, "its log can't be read: nobody knows what it was to be")
+        }
+        guard replaces || !log.isDamaged else { throw StorageError(.corrupted, "some of its log can't be read") }
         let bucket = Bucket(name: "", store: store, options: EngineOptions(owner: 0, group: 0))
         let draft: Draft
         do throws(Errno) {
@@ -145,8 +163,11 @@ package struct LeftBehind: Sendable {
                 }
             }
         }
-        let file = open(path + ".log", O_WRONLY | O_APPEND | O_CLOEXEC)
+        let file = open(path + ".log", O_RDWR | O_APPEND | O_CLOEXEC)
         guard file >= 0 else { return }
+        // A last line that a crash cut short must not become one with what is added.
+        let whole = StagedLog.bytes(of: file).lastIndex(of: UInt8(ascii: "\n")) ?? -1
+        ftruncate(file, off_t(whole + 1))
         let line = "upload -\n"
         // An upload whose request was still on its way is begun later: of that, something must be left to know.
         if log.beginning == nil { _ = Glibc.write(file, line, line.utf8.count) }

@@ -18,6 +18,7 @@ import SystemPackage
 ///     size N
 ///     write OFFSET END        those bytes are in the data file
 ///     gone OFFSET END         those are no longer there: they were sent, and the disk was full
+///     freed OFFSET END        nor are those, which the base has
 ///     beginning SECONDS       an upload was about to begin, then
 ///     upload ID               an upload was begun
 ///     stored                  the store has all of it, as a version that is not known yet
@@ -204,6 +205,7 @@ final class StagedFile: Sendable {
         try add(Self.line(base: base, end: end) + "\nsize \(size)")
     }
     func note(gone range: Range<Int64>) throws(Errno) { try add("gone \(range.lowerBound) \(range.upperBound)") }
+    func note(stored range: Range<Int64>) throws(Errno) { try add("freed \(range.lowerBound) \(range.upperBound)") }
     func note(base: ObjectInfo?, end: Int64) throws(Errno) { try add(Self.line(base: base, end: end)) }
     func note(key: ObjectKey) throws(Errno) { try add("key \(StagedLog.encoded(key.string))") }
     /// Notes that an upload is about to begin, whose name a crash may leave unknown.
@@ -250,7 +252,8 @@ final class StagedFile: Sendable {
     private func shorten(_ written: inout Log) {
         guard written.end > written.limit else { return }
         written.limit = 4 * written.end
-        guard let shorter = StagedLog(reading: path + ".log")?.text else { return }
+        guard let read = StagedLog(reading: path + ".log"), !read.isDamaged else { return }
+        let shorter = read.text
         let new = path + Self.newLog
         let file = open(new, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { return }

@@ -33,6 +33,9 @@ struct StagedLog: Sendable {
     /// Whether the file had no name any more, and was there for who had it open.
     var isUnlinked = false
 
+    /// Whether there are lines that make no sense: what they told of is not known.
+    var isDamaged = false
+
     /// Whether the store has all of it.
     var isStored: Bool {
         isUnlearned
@@ -40,11 +43,21 @@ struct StagedLog: Sendable {
                 && baseKey == key
     }
 
+    /// What is known where there is no log that could be read.
+    static var none: StagedLog {
+        var log = StagedLog()
+        log.isDamaged = true
+        return log
+    }
+
+    private init() {}
+
     /// Reads a log, without a last line that was cut short by a crash; `nil` if it is none.
     init?(_ text: String) {
         var lines = text.split(separator: "\n", omittingEmptySubsequences: false)[...]
         guard lines.popFirst() == "objfs 1" else { return nil }
-        if !text.hasSuffix("\n") { lines = lines.dropLast() }
+        // Nothing, or what was cut short.
+        _ = lines.popLast()
         for line in lines { read(line.split(separator: " ", omittingEmptySubsequences: false).map(String.init)) }
         guard !store.isEmpty, !key.isEmpty else { return nil }
     }
@@ -54,15 +67,19 @@ struct StagedLog: Sendable {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard file >= 0 else { return nil }
         defer { close(file) }
+        // What was damaged makes no sense of its line alone.
+        self.init(String(decoding: Self.bytes(of: file), as: UTF8.self))
+    }
+
+    /// All that a file has, from its start.
+    static func bytes(of file: Int32) -> [UInt8] {
         var bytes: [UInt8] = []
         var block = [UInt8](repeating: 0, count: 64 << 10)
         while true {
-            let count = block.withUnsafeMutableBytes { Glibc.read(file, $0.baseAddress, $0.count) }
-            guard count > 0 else { break }
+            let count = block.withUnsafeMutableBytes { pread(file, $0.baseAddress, $0.count, off_t(bytes.count)) }
+            guard count > 0 else { return bytes }
             bytes += block[..<count]
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else { return nil }
-        self.init(text)
     }
 
     private mutating func read(_ words: [String]) {
@@ -92,6 +109,8 @@ struct StagedLog: Sendable {
         case ("gone", 3) where numbers[0] >= 0 && numbers[1] > numbers[0]:
             staged.remove(contentsOf: numbers[0]..<numbers[1])
             gone.insert(contentsOf: numbers[0]..<numbers[1])
+        case ("freed", 3) where numbers[0] >= 0 && numbers[1] > numbers[0]:
+            staged.remove(contentsOf: numbers[0]..<numbers[1])
         case ("beginning", 2): beginning = numbers[0] < 0 ? nil : Timestamp(seconds: numbers[0])
         case ("upload", 2):
             beginning = nil
@@ -107,7 +126,7 @@ struct StagedLog: Sendable {
         case ("failed", 2): failure = Self.decoded(words[1])
         case ("kept", 1): isKept = true
         case ("unlinked", 1): isUnlinked = true
-        default: break
+        default: isDamaged = true
         }
     }
 

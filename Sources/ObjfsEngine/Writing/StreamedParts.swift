@@ -46,6 +46,12 @@ struct StreamedParts {
         return RangeSet(range).isDisjoint(gone)
     }
 
+    /// Whether all parts that were sent, or are on their way, are parts of a file of some size.
+    func fits(_ size: Int64, _ grid: PartGrid) -> Bool {
+        let count = grid.count(of: size)
+        return numbers.allSatisfy { $0 <= count } && parts.keys.allSatisfy { $0 < count }
+    }
+
     /// Takes note of how the sending of a part ended.
     ///
     /// - Parameter upload: What it was sent to; `nil` if there was nothing yet.
