@@ -7,6 +7,8 @@ struct DirectoryBuffer: ~Copyable {
     private let request: fuse_req_t
     private let bytes: UnsafeMutableRawBufferPointer
     private var used = 0
+    /// What the kernel refers to once it has these names.
+    private var references: [Inode] = []
 
     init(_ request: fuse_req_t, room: Int) {
         self.request = request
@@ -37,7 +39,11 @@ struct DirectoryBuffer: ~Copyable {
             parameters.attr.st_mode = entry.type.mode
         }
         let request = request
-        return add { fuse_add_direntry_plus(request, $0, $1, entry.name, &parameters, off_t(bitPattern: entry.cookie)) }
+        let isAdded = add {
+            fuse_add_direntry_plus(request, $0, $1, entry.name, &parameters, off_t(bitPattern: entry.cookie))
+        }
+        if isAdded, let entry = entry.entry { references.append(entry.attributes.inode) }
+        return isAdded
     }
 
     private mutating func add(_ pack: (UnsafeMutablePointer<CChar>?, Int) -> Int) -> Bool {
@@ -48,9 +54,10 @@ struct DirectoryBuffer: ~Copyable {
         return true
     }
 
-    /// Answers the request.
-    consuming func reply() {
-        fuse_reply_buf(request, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), used)
+    /// Answers the request; what the kernel did not take, it will not forget either.
+    consuming func reply(_ files: any FileSystem) {
+        let status = fuse_reply_buf(request, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), used)
+        if status == -ENOENT { for inode in references { files.forget(inode, references: 1) } }
     }
 }
 

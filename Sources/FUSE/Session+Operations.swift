@@ -191,7 +191,7 @@ extension Session {
             try files.readDirectory(openHandle(info), after: cookie, withAttributes: withAttributes) { entry in
                 withAttributes ? buffer.addWithAttributes(entry) : buffer.add(entry)
             }
-            buffer.reply()
+            buffer.reply(files)
         } catch {
             fuse_reply_err(request, error.rawValue)
         }

@@ -47,7 +47,7 @@ package final class Session: @unchecked Sendable {
         guard fuse_session_mount(raw, mountPoint) == 0 else {
             throw SessionError("the kernel refuses to mount here")
         }
-        _ = cfuse_session_allow_parallel_lookups(raw)
+        _ = cfuse_session_take_over(raw)
         box.takeUnretainedValue().session = self
     }
 

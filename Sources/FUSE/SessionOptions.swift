@@ -8,12 +8,17 @@ package struct SessionOptions: Sendable {
     package var allowsOthers: Bool
     /// Whether the kernel refuses to write.
     package var isReadOnly: Bool
+    /// What else the kernel is told, such as `noexec`.
+    package var kernel: [String]
 
-    package init(source: String, subtype: String, allowsOthers: Bool = false, isReadOnly: Bool = false) {
+    package init(
+        source: String, subtype: String, allowsOthers: Bool = false, isReadOnly: Bool = false, kernel: [String] = []
+    ) {
         self.source = source
         self.subtype = subtype
         self.allowsOthers = allowsOthers
         self.isReadOnly = isReadOnly
+        self.kernel = kernel
     }
 
     /// The options as libfuse reads them: separated by commas, those inside a value escaped.
@@ -21,7 +26,7 @@ package struct SessionOptions: Sendable {
         var words = ["fsname=\(escaped(source))", "subtype=\(escaped(subtype))", "auto_unmount", "default_permissions"]
         if allowsOthers { words.append("allow_other") }
         if isReadOnly { words.append("ro") }
-        return words.joined(separator: ",")
+        return (words + kernel).joined(separator: ",")
     }
 
     private func escaped(_ value: String) -> String {

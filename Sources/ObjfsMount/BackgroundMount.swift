@@ -31,8 +31,17 @@ package enum BackgroundMount {
         }
         guard told != Readiness.word else { return }
         _ = child.wait()
+        // What went wrong is told here; a log of nothing else is of no use.
+        if !told.isEmpty { removeIfEmpty(output, log) }
         let lines = told.split(separator: "\n", maxSplits: 1).map(String.init)
         throw MountError(lines.first ?? "the daemon ended, see \(log)", hint: lines.count > 1 ? lines[1] : nil)
+    }
+
+    /// Removes the log that this process, or the one before it, writes to, if there is nothing in it.
+    package static func removeIfEmpty(_ descriptor: Int32, _ log: String) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size == 0 else { return }
+        unlink(log)
     }
 
     private static func spawn(_ arguments: [String], _ descriptors: [Int32]) throws(MountError) -> ChildProcess {
@@ -80,9 +89,12 @@ package struct Readiness: Sendable {
     }
 
     /// Tells that the mount answers, to the first process and to systemd.
-    package func tellReady() {
-        tell(Self.word)
+    ///
+    /// - Returns: Whether the first process still waits; if not, nobody wants the mount.
+    package func tellReady() -> Bool {
+        guard tell(Self.word) else { return false }
         ServiceNotification.send("READY=1")
+        return true
     }
 
     /// Tells why there will be no mount.
@@ -90,10 +102,12 @@ package struct Readiness: Sendable {
         tell(error.hint.map { "\(error.message)\n\($0)" } ?? error.message)
     }
 
-    private func tell(_ text: String) {
-        guard let descriptor else { return }
+    @discardableResult
+    private func tell(_ text: String) -> Bool {
+        guard let descriptor else { return true }
         var text = text
-        _ = text.withUTF8 { write(descriptor, $0.baseAddress, $0.count) }
+        let count = text.withUTF8 { write(descriptor, $0.baseAddress, $0.count) }
         close(descriptor)
+        return count == text.utf8.count
     }
 }

@@ -14,9 +14,12 @@ package struct MountHelperArguments: Hashable, Sendable {
         // when and by whom it may be mounted
         "auto", "noauto", "user", "nouser", "users", "owner", "group", "nofail", "_netdev", "defaults",
         // what the kernel does with files
-        "atime", "noatime", "relatime", "norelatime", "strictatime", "diratime", "nodiratime", "dev", "nodev", "suid",
-        "nosuid", "exec", "noexec", "sync", "async", "dirsync",
+        "atime", "relatime", "norelatime", "strictatime", "diratime", "nodiratime", "dev", "nodev", "suid", "nosuid",
+        "exec", "async",
     ]
+
+    /// Options that the kernel must be told, for it is to refuse or do something.
+    private static let kernel: Set<String> = ["noexec", "sync", "dirsync", "noatime"]
 
     /// Options of objfs that take no value.
     private static let flags: Set<String> = [
@@ -69,6 +72,10 @@ package struct MountHelperArguments: Hashable, Sendable {
             var name = parts[0].split(separator: "_", omittingEmptySubsequences: false).joined(separator: "-")
             if name == "ro" { name = "read-only" }
             if foreign.contains(parts[0]) || parts[0].hasPrefix("x-") || parts[0].hasPrefix("comment") { continue }
+            if kernel.contains(parts[0]) {
+                arguments.append("--kernel-option=\(parts[0])")
+                continue
+            }
             switch (flags.contains(name), valued.contains(name), parts.count > 1) {
             case (true, _, false): arguments.append("--\(name)")
             case (_, true, true): arguments.append("--\(name)=\(parts[1])")

@@ -35,5 +35,28 @@ package enum MountPoint {
         }
     }
 
+    /// Checks that what the mount needs is not at its mount point, nor that in what is mounted.
+    ///
+    /// A daemon that asks for a file of its own mount would wait for itself.
+    ///
+    /// - Parameters:
+    ///   - folder: The folder that stands for a bucket; `nil` if there is none.
+    ///   - others: Folders that the daemon reads and writes.
+    package static func check(_ path: String, isApartFrom folder: String?, and others: [String]) throws(MountError) {
+        let point = AbsolutePath.of(path)
+        if let folder = folder.map(AbsolutePath.of), contains(folder, point) || contains(point, folder) {
+            throw MountError("a folder can't be mounted over or inside itself")
+        }
+        if let other = others.first(where: { contains(point, AbsolutePath.of($0)) }) {
+            throw MountError(
+                "the mount would hide \(other), which it needs",
+                hint: "set XDG_STATE_HOME and XDG_CACHE_HOME, or give --journal and --log-file")
+        }
+    }
+
+    private static func contains(_ folder: String, _ path: String) -> Bool {
+        path == folder || path.hasPrefix(folder.hasSuffix("/") ? folder : folder + "/")
+    }
+
     static func reason(_ number: Int32) -> String { String(cString: strerror(number)).lowercased() }
 }

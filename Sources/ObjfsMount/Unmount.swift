@@ -50,18 +50,26 @@ package enum Unmount {
     }
 
     private static func runHelper(_ point: String) throws(MountError) {
+        guard let pipe = Pipe() else { throw MountError(MountPoint.reason(errno)) }
+        defer { close(pipe.reading) }
         let null = open("/dev/null", O_RDWR | O_CLOEXEC)
-        defer { close(null) }
         let start = ChildProcess.Start(
-            ["fusermount3", "-u", point], environment: Environment.all, descriptors: [null, null, null])
+            ["fusermount3", "-u", point], environment: Environment.all, descriptors: [null, null, pipe.writing])
         let helper: ChildProcess
         do {
+            defer {
+                close(null)
+                close(pipe.writing)
+            }
             helper = try ChildProcess(start)
         } catch {
             throw MountError("fusermount3 can't be started: \(error.reason)")
         }
-        // The helper says no more than that it failed; that something uses the mount is what makes it fail.
-        guard helper.wait().isSuccess else { throw busy }
+        var words = [UInt8](repeating: 0, count: 1024)
+        let count = read(pipe.reading, &words, words.count)
+        guard !helper.wait().isSuccess else { return }
+        let said = String(decoding: words.prefix(max(count, 0)).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        throw said.isEmpty || said.lowercased().hasSuffix("busy") ? busy : MountError(said)
     }
 
     private static func failure(_ number: Int32) -> MountError {

@@ -59,6 +59,9 @@ struct MountCommand: ParsableCommand {
     var logFile: String?
 
     @Option(help: .private)
+    var kernelOption: [String] = []
+
+    @Option(help: .private)
     var readyDescriptor: Int32?
 
     @Option(help: .private)
@@ -91,6 +94,11 @@ struct MountCommand: ParsableCommand {
     private func checkMountPoint() throws(MountError) {
         do throws(MountError) {
             try MountPoint.check(directory)
+            let url = try? ObjectURL(sourceURL)
+            try MountPoint.check(
+                directory, isApartFrom: url?.scheme == .file ? url?.bucket : nil,
+                and: [journal ?? CacheFolder.journal, CacheFolder.borders, logFile ?? CacheFolder.logs].compactMap(
+                    \.self))
         } catch {
             throw MountError("\(directory): \(error.message)", hint: error.hint)
         }
@@ -181,6 +189,8 @@ struct MountCommand: ParsableCommand {
         if let metadataTtl { words.append("--metadata-ttl=\(metadataTtl)") }
         if let absenceTtl { words.append("--absence-ttl=\(absenceTtl)") }
         if let memoryLimit { words.append("--memory-limit=\(memoryLimit)") }
+        if let logFile { words.append("--log-file=\(AbsolutePath.of(logFile))") }
+        words += kernelOption.map { "--kernel-option=\($0)" }
         return words + stores.words + ["--", sourceURL, AbsolutePath.of(directory)]
     }
 
@@ -207,9 +217,11 @@ struct MountCommand: ParsableCommand {
         let session: Session
         do throws(SessionError) {
             let sessionOptions = SessionOptions(
-                source: sourceURL, subtype: "objfs", allowsOthers: allowOther, isReadOnly: readOnly)
+                source: sourceURL, subtype: "objfs", allowsOthers: allowOther, isReadOnly: readOnly,
+                kernel: kernelOption)
             session = try Session(engine, at: AbsolutePath.of(directory), options: sessionOptions) {
-                readiness.tellReady()
+                // Who wanted the mount may have been interrupted meanwhile.
+                if !readiness.tellReady() { kill(getpid(), SIGTERM) }
             }
         } catch {
             throw MountError("\(directory): \(error.description)", hint: "objfs doctor tells what this user may mount")
@@ -217,6 +229,14 @@ struct MountCommand: ParsableCommand {
         tidyJournal(source, service)
         if let execRoot { ShimService(root: ShimRoot(path: execRoot), patience: execPatience).watch(session) }
         session.run(handlesSignals: true)
+        if readyDescriptor != nil, logFile == nil { removeEmptyLog() }
+    }
+
+    /// Removes the log that this daemon was given, if it had nothing to tell.
+    private func removeEmptyLog() {
+        guard let log = realpath("/proc/self/fd/2", nil) else { return }
+        defer { free(log) }
+        BackgroundMount.removeIfEmpty(STDERR_FILENO, String(cString: log))
     }
 
     /// Lets the daemon have as many open files as it may: two for each that is being written, and its connections.

@@ -99,13 +99,15 @@ extension Engine {
 
     /// Deletes what a store shows where a folder has nothing in it any more, the innermost first.
     private func removeMarkers(below folder: Folder) throws(StorageError) {
+        // What is there again, another client has just made. Where one has gone, the one around it may show.
+        var deleted: Set<ObjectKey> = []
         while true {
-            let markers = try keys(below: folder).filter { $0.key.string.hasSuffix("/") }
+            let markers = try keys(below: folder).map(\.key).filter {
+                $0.string.hasSuffix("/") && !deleted.contains($0)
+            }
             guard !markers.isEmpty else { return }
-            for marker in markers.sorted(by: { $0.key > $1.key }) { try folder.bucket.store.delete(marker.key) }
-            // What does not go, another client may just have made.
-            let left = try keys(below: folder).filter { $0.key.string.hasSuffix("/") }
-            guard left.count < markers.count else { return }
+            for marker in markers.sorted(by: >) { try folder.bucket.store.delete(marker) }
+            deleted.formUnion(markers)
         }
     }
 

@@ -82,6 +82,22 @@ final class DirectoryFile: Sendable {
         for (name, value) in attributes.metadata { try set(Self.metadataPrefix + name, value) }
     }
 
+    /// Keeps what an object carries, and nothing that was kept before.
+    ///
+    /// The corresponding C functions are `fsetxattr` and `fremovexattr`.
+    func replace(_ attributes: ObjectAttributes) throws(StorageError) {
+        let old = self.attributes().metadata.keys
+        try set(attributes)
+        for name in old where attributes.metadata[name] == nil {
+            guard fremovexattr(descriptor, Self.metadataPrefix + name) == 0 || errno == ENODATA else {
+                throw StorageError(errno: errno)
+            }
+        }
+    }
+
+    /// Whether an object carries something beside its content and the type of that.
+    var hasMetadata: Bool { !attributes().metadata.isEmpty }
+
     private func set(_ name: String, _ value: String) throws(StorageError) {
         let bytes = Array(value.utf8)
         guard fsetxattr(descriptor, name, bytes, bytes.count, 0) != 0 else { return }

@@ -39,7 +39,7 @@ struct DirectoryRoot: ~Copyable {
         guard let path = Self.path(of: key), !Self.isTemporary(path) else {
             throw StorageError(.invalid, "a folder can't hold such a key")
         }
-        if key.string.hasSuffix("/") { return try makeFolder(path, key) }
+        if key.string.hasSuffix("/") { return try makeFolder(path, key, attributes, condition) }
         let (parent, name) = try makeParents(of: path)
         let temporary = Self.temporaryPrefix + "\(getpid())-\(UInt64.random(in: 0 ... .max))"
         let created = openat(
@@ -87,9 +87,35 @@ struct DirectoryRoot: ~Copyable {
         }
     }
 
-    private func makeFolder(_ path: String, _ key: ObjectKey) throws(StorageError) -> ObjectInfo {
-        _ = try makeParents(of: path + "/x")
-        return try info(key)
+    /// Makes a folder, or lets one that is there carry something else.
+    ///
+    /// The corresponding C functions are `mkdir` and `fsetxattr`.
+    private func makeFolder(
+        _ path: String, _ key: ObjectKey, _ attributes: ObjectAttributes, _ condition: WriteCondition
+    ) throws(StorageError) -> ObjectInfo {
+        let (parent, name) = try makeParents(of: path)
+        let isNew = mkdirat(parent.descriptor, name, keeping == .own ? 0o700 : 0o777) == 0
+        guard isNew || errno == EEXIST else { throw StorageError(errno: errno) }
+        guard isNew || condition != .absent else {
+            throw StorageError(.preconditionFailed, "there is such an object already")
+        }
+        let folder = try openFolder(path)
+        if case .unchanged(let version) = condition {
+            guard !isNew, try folder.info(key).etag == version else {
+                throw StorageError(.preconditionFailed, "the object has changed")
+            }
+        }
+        do throws(StorageError) {
+            try folder.replace(attributes)
+        } catch {
+            if isNew { unlinkat(parent.descriptor, name, AT_REMOVEDIR) }
+            throw error
+        }
+        if keeping == .shared {
+            fsync(folder.descriptor)
+            fsync(parent.descriptor)
+        }
+        return try folder.info(key)
     }
 
     /// Makes the folders above a path; the last of them, open, and the last part of the path.

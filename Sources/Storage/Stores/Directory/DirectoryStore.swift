@@ -5,7 +5,7 @@ import Glibc
 /// A folder that stands for a bucket: its files are the objects, and their paths in it are the keys.
 ///
 /// A file and a folder of one name can't both be there, so of the keys `a` and `a/b` it takes only one.
-/// A folder with nothing in it is an object whose key ends in `/`.
+/// A folder with nothing in it, or that carries metadata, is an object whose key ends in `/`.
 /// No key, and no link in the folder, leads out of it; links to folders, files that are no regular ones,
 /// and names that are not UTF-8 are not shown.
 package final class DirectoryStore: ObjectStore {

@@ -38,10 +38,13 @@ struct DirectoryWalk: ~Copyable {
         }
         let directory = DirectoryFile(takingOwnershipOf: descriptor)
         let names = try listings.names(of: folder, directory, continuing: request.token != nil)
-        if names.isEmpty, !folder.isEmpty {
+        // A folder with nothing in it has no other key; one that was given a mode keeps it whatever is in it.
+        if !folder.isEmpty, roll.mayTake(ObjectKey(folder)), names.isEmpty || directory.hasMetadata {
             var status = stat()
             guard fstat(descriptor, &status) == 0 else { return true }
-            return ObjectInfo(ObjectKey(folder), status, attributes: nil).map { roll.add($0) } ?? true
+            guard ObjectInfo(ObjectKey(folder), status, attributes: nil).map({ roll.add($0) }) ?? true else {
+                return false
+            }
         }
         for name in names {
             guard try add(name, in: folder, directory) else { return false }
