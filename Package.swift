@@ -117,7 +117,7 @@ let package = Package(
         .testTarget(name: "BytesTests", dependencies: ["Bytes"]),
         .testTarget(name: "ThreadsTests", dependencies: ["Threads"]),
         .testTarget(name: "RecordsTests", dependencies: ["Records", "Bytes", "ObjfsTesting"]),
-        .testTarget(name: "StorageTests", dependencies: ["Storage", "Bytes", "Threads", "ObjfsTesting"]),
+        .testTarget(name: "StorageTests", dependencies: ["Storage", "Bytes", "Threads", "CLinux", "ObjfsTesting"]),
         .testTarget(name: "TransportTests", dependencies: ["Transport", "Bytes", "Threads", "ObjfsTesting"]),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "Bytes"]),
         .testTarget(

@@ -54,12 +54,12 @@ struct ByteSource {
 
     /// The key, the words and the name of a chunk file; `nil` if a name is not of this form.
     private static func split(_ name: String) -> (key: String, words: [String], chunk: String)? {
-        guard let slash = name.lastIndex(of: "/") else { return nil }
+        guard let slash = name.utf8.lastIndex(of: UInt8(ascii: "/")) else { return nil }
         let folder = name[..<slash].split(separator: "@", omittingEmptySubsequences: false)
         guard let place = folder.lastIndex(of: "chunks"), place > 0 else { return nil }
         return (
             folder[..<place].joined(separator: "@"), folder[(place + 1)...].map(String.init),
-            String(name[name.index(after: slash)...])
+            String(name[name.utf8.index(after: slash)...])
         )
     }
 

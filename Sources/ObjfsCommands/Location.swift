@@ -76,7 +76,7 @@ struct Location {
 
     /// The folder that is there in a path, and the rest: the key of a file in it.
     private static func split(_ path: String) -> (folder: String, key: String) {
-        var parts = path.split(separator: "/").map(String.init)
+        var parts = path.pathParts.filter { !$0.isEmpty }
         var rest: [String] = []
         while true {
             let folder = "/" + parts.joined(separator: "/")

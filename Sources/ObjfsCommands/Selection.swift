@@ -19,7 +19,7 @@ enum Selection {
         }
         // What stands for a folder is no file.
         try list(
-            location.folder, location, where: { withFolders || !$0.key.string.hasSuffix("/") }, body)
+            location.folder, location, where: { withFolders || !$0.key.endsInSlash }, body)
     }
 
     /// The object that a location names exactly; `nil` if there is none.

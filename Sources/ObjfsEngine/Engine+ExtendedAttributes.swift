@@ -110,7 +110,7 @@ extension Engine {
     package func setExtendedAttribute(
         _ name: String, of inode: Inode, to value: [UInt8], flags: Int32
     ) throws(Errno) {
-        guard value.count <= ExtendedAttributeText.longest else { throw Errno(rawValue: E2BIG) }
+        guard value.count <= ExtendedAttributeText.longest else { throw .noSpace }
         try changeAttributes(name, of: inode) { (values) throws(Errno) in
             if flags & Int32(XATTR_CREATE) != 0, values[name] != nil { throw .fileExists }
             if flags & Int32(XATTR_REPLACE) != 0, values[name] == nil { throw .noData }

@@ -145,7 +145,6 @@ extension Engine {
 
     /// Finds `F@chunks…`, where no key has that name.
     private func lookup(_ name: ChunkFolderName, called full: String, in folder: Folder) throws(Errno) -> Entry {
-        let (object, expires) = try version(name.file, in: folder)
         let parameters: ChunkParameters
         do throws(ChunkParametersError) {
             parameters = try ChunkParameters(words: name.words, defaults: options.chunks)
@@ -153,6 +152,7 @@ extension Engine {
             complaints.tell("lookup: \(folder.url(full)): \(error.description)")
             throw .noSuchFileOrDirectory
         }
+        let (object, expires) = try version(name.file, in: folder)
         let chunks = ChunkFolder(
             object, parameters: parameters, borders: options.borders, pool: searchers,
             decompressing: decompressing)
@@ -189,11 +189,15 @@ extension Engine {
         return (ObjectVersion(bucket: folder.bucket, info: info), expires)
     }
 
-    /// The version of a file that is being written: what was written so far becomes one, so that it can be cut.
+    /// The version that the store has of a file that was changed here.
+    ///
+    /// What somebody has half written is cut when they have closed it, and not stored for who merely asks.
     private func storedVersion(_ name: String, in folder: Folder) throws(Errno) -> ObjectInfo? {
         guard let file = folder.bucket.file(ObjectKey(folder.prefix + name)), file.stands(for: nil) else { return nil }
-        try commit(file, "lookup")
-        return file.state.withLock { $0.info }
+        if !file.isBeingWritten { try commit(file, "lookup") }
+        file.waitForVersion()
+        guard let info = file.state.withLock({ $0.info }) else { throw .noSuchFileOrDirectory }
+        return info
     }
 
     private func lookupChunk(_ name: String, in folder: ChunkFolder) throws(Errno) -> Entry {

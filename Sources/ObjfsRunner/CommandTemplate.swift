@@ -17,7 +17,7 @@ package struct CommandTemplate: Sendable {
     /// - Parameter paths: What `{}` stands for: as a word of its own for all of them, a word each.
     package func arguments(for task: RunTask, of count: Int, paths: [String]) -> [String] {
         let key = task.pieces.first?.object.key.string ?? ""
-        let base = key.split(separator: "/").last.map(String.init) ?? key
+        let base = key.pathParts.last { !$0.isEmpty } ?? key
         let values = [
             "{}": paths.joined(separator: " "), "{#}": String(task.number + 1), "{/}": base,
             "{.}": Self.withoutExtension(base), "{key}": key,

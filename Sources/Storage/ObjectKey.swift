@@ -16,6 +16,22 @@ package struct ObjectKey: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
+extension ObjectKey {
+    /// Whether this is the key of a folder's marker, whose last byte is `/`.
+    package var endsInSlash: Bool { string.utf8.last == UInt8(ascii: "/") }
+}
+
+extension StringProtocol {
+    /// What stands between the bytes `/`, empty parts too.
+    ///
+    /// Swift's own `split` looks for a character, and a `/` with an accent after it is another one.
+    package var pathParts: [String] {
+        utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map {
+            String(decoding: $0, as: UTF8.self)
+        }
+    }
+}
+
 extension ObjectKey: Comparable {
     /// The order of the UTF-8 bytes, in which stores list their keys.
     package static func < (left: ObjectKey, right: ObjectKey) -> Bool {

@@ -44,12 +44,13 @@ package struct ObjectURL: Hashable, Sendable {
     }
 
     private init(s3 rest: String) throws(StorageError) {
-        let parts = rest.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        let bucket = String(parts.first ?? "")
+        let parts = rest.utf8.split(separator: UInt8(ascii: "/"), maxSplits: 1, omittingEmptySubsequences: false)
+            .map { String(decoding: $0, as: UTF8.self) }
+        let bucket = parts.first ?? ""
         guard !bucket.isEmpty || rest.isEmpty else {
             throw StorageError(.invalid, "no bucket is named", hint: "write s3://BUCKET/KEY")
         }
-        self.init(scheme: .s3, bucket: bucket, key: parts.count > 1 ? String(parts[1]) : "")
+        self.init(scheme: .s3, bucket: bucket, key: parts.count > 1 ? parts[1] : "")
     }
 
     private init(file rest: String) throws(StorageError) {

@@ -649,6 +649,24 @@ import VFS
         try files.close(handle)
     }
 
+    @Test func `W5: what is half written is not stored for who asks for its chunks`() throws {
+        let files = try WritableStore(["old": "one\ntwo\n"])
+        let old = try files.open("old", [.writing, .truncating])
+        try files.write(old, "th")
+        let new = try files.open("new", [.writing])
+        try files.write(new, "ne")
+        #expect(throws: Errno.noSuchFileOrDirectory) { try files.mount.lookup("old@chunks@nonsense") }
+        #expect(throws: Errno.noSuchFileOrDirectory) { try files.mount.lookup("new@chunks@2") }
+        #expect(throws: Errno.noSuchFileOrDirectory) { try files.mount.lookup("new@plain") }
+        #expect(try files.mount.text("old@chunks@2/chunk-0") == "one\n")
+        #expect(files.stored("old") == "one\ntwo\n" && files.stored("new") == nil)
+        for handle in [old, new] { try files.write(handle, "X\n", at: 2) }
+        for handle in [old, new] { try files.engine.flush(handle, by: WritableStore.caller) }
+        #expect(try files.mount.text("old@chunks@2/chunk-0") == "thX\n")
+        #expect(try files.mount.text("new@chunks@1/chunk-0") == "neX\n")
+        for handle in [old, new] { files.engine.release(handle) }
+    }
+
     @Test func `M6: chunks of a file that was just written are those of the new version`() throws {
         let files = try WritableStore(["a": "1\n2\n"])
         #expect(try files.mount.text("a@chunks@2/chunk-1") == "2\n")

@@ -1,4 +1,5 @@
 import Bytes
+import CLinux
 import Glibc
 import ObjfsTesting
 import Storage
@@ -35,6 +36,108 @@ import Threads
         }
         #expect(folder.read("secret") == [1])
         #expect(try store.list(ListingRequest()).objects.isEmpty)
+    }
+
+    @Test func `X3: a slash counts as one whatever stands beside it`() throws {
+        let folder = TemporaryFolder()
+        folder.write("secret", [1])
+        let bucket = folder.makeFolder("a/bucket")
+        let outside = folder.makeFolder("outside")
+        symlink(outside, bucket + "/link")
+        let store = DirectoryStore(path: bucket)
+        // An accent belongs to the slash before it, and some signs to what comes after them.
+        for key: ObjectKey in [
+            "../\u{301}x", "d/../../\u{301}x", "\u{600}/../../../secret", "link/\u{301}x", "d/\u{600}/../../../x",
+        ] {
+            #expect(throws: StorageError.self, "\(key)") { try store.write(key, [2]) }
+            #expect(throws: StorageError.self, "\(key)") {
+                try DirectoryDrafts(store).draft(key).finish(permissions: nil, modified: nil)
+            }
+            try? store.delete(key)
+        }
+        #expect(TemporaryFolder.names(in: folder.path).sorted() == ["a", "outside", "secret"])
+        #expect(TemporaryFolder.names(in: folder.path + "/a") == ["bucket"])
+        #expect(TemporaryFolder.names(in: outside).isEmpty && folder.read("secret") == [1])
+        let keys: [ObjectKey] = ["d/\u{301}x", "d\u{600}/y", "e\u{600}/"]
+        for key in keys { try store.write(key, key.endsInSlash ? [] : [3]) }
+        #expect(TemporaryFolder.names(in: bucket + "/d") == ["\u{301}x"])
+        #expect(TemporaryFolder.names(in: bucket + "/d\u{600}") == ["y"])
+        #expect(try store.list(ListingRequest()).objects.map(\.key) == keys)
+    }
+
+    @Test func `W8: what is listed after the first page is what is there, not what another listing saw`() throws {
+        let folder = TemporaryFolder()
+        let bucket = folder.makeFolder("bucket")
+        for number in 0..<1200 { folder.write("bucket/a/\(number + 10_000)", []) }
+        for number in 0..<1000 { folder.write("bucket/b/\(number + 10_000)", []) }
+        let store = DirectoryStore(path: bucket)
+        var seen = 0
+        try store.eachPage(ListingRequest(prefix: "b/")) { page in
+            seen += page.objects.count
+            return true
+        }
+        folder.write("bucket/b/new", [])
+        unlink(bucket + "/b/10000")
+        var keys: [ObjectKey] = []
+        try store.eachPage(ListingRequest()) { page in
+            keys += page.objects.map(\.key)
+            return true
+        }
+        #expect(seen == 1000 && keys.count == 2200 && keys.contains("b/new") && !keys.contains("b/10000"))
+    }
+
+    @Test func `what replaces a private file is as private`() throws {
+        let folder = TemporaryFolder()
+        let bucket = folder.makeFolder("bucket")
+        let path = folder.write("bucket/a", [1])
+        chmod(path, 0o640)
+        setxattr(path, "user.other", "kept", 4, 0)
+        let store = DirectoryStore(path: bucket)
+        try store.write("a", [2])
+        var status = stat()
+        #expect(stat(path, &status) == 0 && status.st_mode & 0o7777 == 0o640)
+        #expect(folder.read("bucket/a") == [2] && getxattr(path, "user.other", nil, 0) == 4)
+    }
+
+    @Test func `a folder with something in it that is no object is not called removed`() throws {
+        let folder = TemporaryFolder()
+        let bucket = folder.makeFolder("bucket")
+        let store = DirectoryStore(path: bucket)
+        mkfifo(folder.makeFolder("bucket/pipe") + "/p", 0o600)
+        let left = folder.write("bucket/left/.objfs-new-1-2", [1])
+        for key: ObjectKey in ["pipe/", "left/"] {
+            let failure = #expect(throws: StorageError.self) { try store.delete(key) }
+            #expect(failure?.code == .preconditionFailed)
+        }
+        // What a writer has left that ended long ago does not keep its folder.
+        let old = timespec(tv_sec: time(nil) - 100_000, tv_nsec: 0)
+        utimensat(AT_FDCWD, left, [old, old], 0)
+        try store.delete("left/")
+        try store.write("full/a", [1])
+        try store.delete("full/")
+        #expect(TemporaryFolder.names(in: bucket).sorted() == ["full", "pipe"])
+    }
+
+    @Test func `M7: what a folder carries stays, whatever is in it`() throws {
+        let folder = TemporaryFolder()
+        let store = DirectoryStore(path: folder.makeFolder("bucket"))
+        func write(_ mode: String?, _ condition: WriteCondition) throws -> ObjectInfo {
+            let attributes = ObjectAttributes(metadata: mode.map { ["mode": $0] } ?? [:])
+            return try store.write("d/", .empty, attributes: attributes, condition: condition)
+        }
+        let made = try write("1", .absent)
+        #expect(throws: StorageError.self) { try write("2", .absent) }
+        try store.write("d/a", [1])
+        #expect(try store.list(ListingRequest()).objects.map(\.key) == ["d/", "d/a"])
+        #expect(try store.info("d/").attributes?.metadata == ["mode": "1"])
+        _ = try write("3", .unchanged(made.etag))
+        #expect(throws: StorageError.self) { try write("4", .unchanged(ETag("other"))) }
+        #expect(try store.info("d/").attributes?.metadata == ["mode": "3"])
+        try store.copy("d/", ifVersion: nil, to: "e/", attributes: nil)
+        #expect(try store.info("e/").attributes?.metadata == ["mode": "3"])
+        _ = try write(nil, .always)
+        #expect(try store.info("d/").attributes?.metadata == [:])
+        #expect(try store.list(ListingRequest()).objects.map(\.key) == ["d/a", "e/"])
     }
 
     @Test(arguments: [1, SeededGenerator.freshSeed])

@@ -81,7 +81,7 @@ extension TransferSession {
 
     /// Deletes an object that was copied, unless it is another by now.
     private static func delete(_ object: ObjectInfo, _ store: any ObjectStore) throws(StorageError) {
-        if !object.key.string.hasSuffix("/") {
+        if !object.key.endsInSlash {
             let now = try store.info(object.key)
             guard now.etag == object.etag else {
                 throw StorageError(.changed, "the object has changed since it was copied, and was not deleted")

@@ -104,7 +104,7 @@ struct RemoveCommand: ParsableCommand {
         let prefix = location.key.isEmpty || location.key.hasSuffix("/") ? location.key : location.key + "/"
         var markers: [ObjectKey] = []
         try location.store.eachPage(ListingRequest(prefix: prefix)) { page in
-            markers += page.objects.map(\.key).filter { $0.string.hasSuffix("/") }
+            markers += page.objects.map(\.key).filter { $0.endsInSlash }
             return true
         }
         // A folder that holds nothing but folders is listed by these alone.

@@ -18,7 +18,7 @@ struct CopyPlan {
     func each(_ body: (Item) throws(StorageError) -> Void) throws(StorageError) -> Bool {
         let hasName = !source.key.isEmpty && !source.key.hasSuffix("/")
         if hasName, let one = try Selection.find(source) {
-            let name = one.key.string.split(separator: "/").last.map(String.init) ?? one.key.string
+            let name = one.key.string.pathParts.last { !$0.isEmpty } ?? one.key.string
             let key = ObjectKey(isFolder || target.key.isEmpty ? target.folder + name : target.key)
             guard target.address(key) != source.address(one.key) else {
                 throw StorageError(.invalid, "source and target are the same")
@@ -67,6 +67,6 @@ struct CopyPlan {
     }
 
     private static func parent(_ key: String) -> String {
-        key.lastIndex(of: "/").map { String(key[...$0]) } ?? ""
+        key.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(key[...$0]) } ?? ""
     }
 }

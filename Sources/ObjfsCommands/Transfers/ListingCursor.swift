@@ -21,7 +21,7 @@ struct ListingCursor {
         while true {
             while let info = page.popFirst() {
                 found += 1
-                guard !info.key.string.hasSuffix("/") else { continue }
+                guard !info.key.endsInSlash else { continue }
                 return (String(decoding: info.key.string.utf8.dropFirst(start), as: UTF8.self), info)
             }
             guard !isOver else { return nil }

@@ -63,7 +63,7 @@ struct Transfer: Sendable {
         guard source.name != target.name || object.key != key else {
             throw StorageError(.invalid, "source and target are the same")
         }
-        if object.key.string.hasSuffix("/") {
+        if object.key.endsInSlash {
             try target.write(key, .empty, attributes: drafts == nil ? .folder : ObjectAttributes(), condition: .always)
         } else if let drafts {
             try download(object, to: key, drafts)

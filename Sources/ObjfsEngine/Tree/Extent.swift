@@ -15,7 +15,7 @@ struct Extent: Sendable {
     let page: ListingPage
 
     /// Whether the store was asked for names of the folder, and not for those only that begin as one does.
-    var isPage: Bool { prefix.isEmpty || prefix.hasSuffix("/") }
+    var isPage: Bool { prefix.isEmpty || prefix.utf8.last == UInt8(ascii: "/") }
 
     enum Upper: Sendable {
         /// This key is known, and none after it.

@@ -108,7 +108,7 @@ struct KnownNames: Sendable {
         for extent in extents where extent.isPage {
             let objects = extent.page.objects
             for object in objects[objects.firstIndex(after: key.string)...]
-            where object.size > 0 && !object.key.string.hasSuffix("/") {
+            where object.size > 0 && !object.key.endsInSlash {
                 guard files.count < count else { return files }
                 files.append(object)
             }

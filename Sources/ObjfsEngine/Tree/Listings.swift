@@ -326,6 +326,6 @@ extension Listings.State {
 extension ObjectKey {
     /// The key without the `/` that ends a marker's.
     fileprivate var withoutSlash: ObjectKey {
-        string.hasSuffix("/") ? ObjectKey(String(decoding: string.utf8.dropLast(), as: UTF8.self)) : self
+        endsInSlash ? ObjectKey(String(decoding: string.utf8.dropLast(), as: UTF8.self)) : self
     }
 }

@@ -257,9 +257,16 @@ extension Engine {
     func removeMarker(of folder: Folder, _ operation: String) throws(Errno) {
         // A request that failed may have been carried out.
         defer { folder.bucket.listings.forgetFolder(folder.prefix) }
-        try answering(operation, folder.url("")) { () throws(StorageError) in
-            try folder.bucket.store.delete(ObjectKey(folder.prefix))
+        let isGone = try answering(operation, folder.url("")) { () throws(StorageError) in
+            do throws(StorageError) {
+                try folder.bucket.store.delete(ObjectKey(folder.prefix))
+                return true
+            } catch {
+                guard error.code == .preconditionFailed else { throw error }
+                return false
+            }
         }
+        guard isGone else { throw .directoryNotEmpty }
         folder.bucket.dropFolder(folder.prefix)
     }
 }

@@ -103,10 +103,17 @@ extension Engine {
         var deleted: Set<ObjectKey> = []
         while true {
             let markers = try keys(below: folder).map(\.key).filter {
-                $0.string.hasSuffix("/") && !deleted.contains($0)
+                $0.endsInSlash && !deleted.contains($0)
             }
             guard !markers.isEmpty else { return }
-            for marker in markers.sorted(by: >) { try folder.bucket.store.delete(marker) }
+            for marker in markers.sorted(by: >) {
+                do throws(StorageError) {
+                    try folder.bucket.store.delete(marker)
+                } catch {
+                    // What is no object stays where it was.
+                    guard error.code == .preconditionFailed else { throw error }
+                }
+            }
             deleted.formUnion(markers)
         }
     }

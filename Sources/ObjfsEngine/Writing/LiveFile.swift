@@ -165,6 +165,9 @@ final class LiveFile: Sendable {
     /// Whether somebody writes to the file, or something was written that is not in the store.
     var isBeingChanged: Bool { state.withLock { !$0.isUnlinked && ($0.draft != nil || $0.writers > 0) } }
 
+    /// Whether somebody goes on to write what is not in the store.
+    var isBeingWritten: Bool { state.withLock { $0.writers > 0 && $0.isDirty } }
+
     /// Whether the store has a version of the file that is not known yet.
     var isUnlearned: Bool { state.withLock { $0.draft?.isUnlearned ?? false } }
 

@@ -1,3 +1,5 @@
+import Storage
+
 /// The media type of an object by the end of its name, as far as browsers and tools go by it.
 package enum MediaType {
     private static let types: [String: String] = [
@@ -13,7 +15,7 @@ package enum MediaType {
 
     /// The type that a key's extension stands for.
     package static func of(_ key: String) -> String {
-        let name = key.split(separator: "/").last ?? ""
+        let name = key.pathParts.last ?? ""
         let parts = name.split(separator: ".")
         guard parts.count > 1, let end = parts.last else { return "application/octet-stream" }
         return types[end.lowercased()] ?? "application/octet-stream"

@@ -143,7 +143,7 @@ extension JobFolder {
         var names: [String] = []
         do throws(StorageError) {
             try store.eachPage(ListingRequest(prefix: prefix + part)) { (page) throws(StorageError) in
-                for object in page.objects where !object.key.string.hasSuffix("/") {
+                for object in page.objects where !object.key.endsInSlash {
                     names.append(String(object.key.string.dropFirst(prefix.count)))
                 }
                 return true

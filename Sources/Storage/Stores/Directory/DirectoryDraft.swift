@@ -8,7 +8,7 @@ import Synchronization
 /// It keeps the folder open in which the latest file was made, as the next one most often stands there too.
 package final class DirectoryDrafts: Sendable {
     private let store: DirectoryStore
-    private let latest = Mutex<(path: Substring, folder: DirectoryFile)?>(nil)
+    private let latest = Mutex<(path: [String], folder: DirectoryFile)?>(nil)
 
     package init(_ store: DirectoryStore) { self.store = store }
 
@@ -18,7 +18,7 @@ package final class DirectoryDrafts: Sendable {
     ///   - key: What it will be called; `/` in it makes folders. Nothing leads out of the folder.
     ///   - version: If not `nil`, what an earlier draft of the same key and version had is kept and gone on with.
     package func draft(_ key: ObjectKey, resuming version: String? = nil) throws(StorageError) -> DirectoryDraft {
-        guard let path = DirectoryRoot.path(of: key), !key.string.hasSuffix("/"), !DirectoryRoot.isTemporary(path)
+        guard let path = DirectoryRoot.path(of: key), !key.endsInSlash, !DirectoryRoot.isTemporary(path)
         else {
             throw StorageError(.invalid, "a folder can't hold such a key")
         }
@@ -27,12 +27,14 @@ package final class DirectoryDrafts: Sendable {
     }
 
     private func place(_ path: String) throws(StorageError) -> (DirectoryFile, String) {
-        let slash = path.lastIndex(of: "/")
-        let parent = slash.map { path[..<$0] } ?? ""
-        let known = latest.withLock { $0.flatMap { $0.path == parent ? $0.folder : nil } }
-        if let known { return (known, String(slash.map { path[path.index(after: $0)...] } ?? path[...])) }
+        let parts = path.pathParts
+        let parent = parts.dropLast()
+        let known = latest.withLock { latest in
+            latest.flatMap { $0.path.elementsEqual(parent) { $0.utf8.elementsEqual($1.utf8) } ? $0.folder : nil }
+        }
+        if let known { return (known, parts.last ?? "") }
         let (folder, name) = try store.openRoot().makeParents(of: path)
-        latest.withLock { $0 = (parent, folder) }
+        latest.withLock { $0 = (Array(parent), folder) }
         return (folder, name)
     }
 }

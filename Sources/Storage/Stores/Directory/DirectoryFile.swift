@@ -95,6 +95,26 @@ final class DirectoryFile: Sendable {
         }
     }
 
+    /// Takes over to whom a file belongs that this one is to replace, and what others keep in its attributes.
+    ///
+    /// The corresponding C functions are `fchown`, `fchmod` and `fsetxattr`.
+    func takeOwner(of old: DirectoryFile) throws(StorageError) {
+        var status = stat()
+        guard fstat(old.descriptor, &status) == 0 else { throw StorageError(errno: errno) }
+        var mode = status.st_mode & 0o7777
+        if fchown(descriptor, status.st_uid, status.st_gid) != 0 {
+            // Who may not give files away keeps it. Another group gets no right that not everybody has.
+            mode &= 0o777
+            if fchown(descriptor, uid_t.max, status.st_gid) != 0 { mode &= 0o707 | (mode & 0o7) << 3 }
+        }
+        guard fchmod(descriptor, mode) == 0 else { throw StorageError(errno: errno) }
+        for name in old.names() where name.hasPrefix("user.") && !Self.isOwn(name) {
+            if let value = old.value(name) { try set(name, value) }
+        }
+    }
+
+    private static func isOwn(_ name: String) -> Bool { name == typeAttribute || name.hasPrefix(metadataPrefix) }
+
     /// Whether an object carries something beside its content and the type of that.
     var hasMetadata: Bool { !attributes().metadata.isEmpty }
 
@@ -111,17 +131,23 @@ final class DirectoryFile: Sendable {
     /// What the object carries.
     func attributes() -> ObjectAttributes {
         var attributes = ObjectAttributes()
-        let count = flistxattr(descriptor, nil, 0)
-        guard count > 0 else { return attributes }
-        var names = [CChar](repeating: 0, count: count)
-        guard flistxattr(descriptor, &names, names.count) == count else { return attributes }
-        for name in names.split(separator: 0) {
-            let name = String(decoding: name.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        for name in names() {
             if name == Self.typeAttribute { attributes.contentType = value(name) }
             guard name.hasPrefix(Self.metadataPrefix), let value = value(name) else { continue }
             attributes.metadata[String(name.dropFirst(Self.metadataPrefix.count))] = value
         }
         return attributes
+    }
+
+    /// The names of its extended attributes.
+    ///
+    /// The corresponding C function is `flistxattr`.
+    private func names() -> [String] {
+        let count = flistxattr(descriptor, nil, 0)
+        guard count > 0 else { return [] }
+        var names = [CChar](repeating: 0, count: count)
+        guard flistxattr(descriptor, &names, names.count) == count else { return [] }
+        return names.split(separator: 0).map { String(decoding: $0.map { UInt8(bitPattern: $0) }, as: UTF8.self) }
     }
 
     private func value(_ name: String) -> String? {
@@ -150,7 +176,7 @@ extension ObjectInfo {
     /// What `stat` says of an object; `nil` if it is no regular file and no folder, or not what the key says.
     init?(_ key: ObjectKey, _ status: stat, attributes: ObjectAttributes?) {
         let isFolder = status.st_mode & S_IFMT == S_IFDIR
-        guard isFolder || status.st_mode & S_IFMT == S_IFREG, isFolder == key.string.hasSuffix("/") else { return nil }
+        guard isFolder || status.st_mode & S_IFMT == S_IFREG, isFolder == key.endsInSlash else { return nil }
         self.init(
             key: key, size: isFolder ? 0 : Int64(status.st_size), etag: ETag(status),
             modified: Timestamp(status.st_mtim), attributes: attributes)

@@ -39,14 +39,18 @@ struct DirectoryRoot: ~Copyable {
         guard let path = Self.path(of: key), !Self.isTemporary(path) else {
             throw StorageError(.invalid, "a folder can't hold such a key")
         }
-        if key.string.hasSuffix("/") { return try makeFolder(path, key, attributes, condition) }
+        if key.endsInSlash { return try makeFolder(path, key, attributes, condition) }
         let (parent, name) = try makeParents(of: path)
         let temporary = Self.temporaryPrefix + "\(getpid())-\(UInt64.random(in: 0 ... .max))"
+        let old = keeping == .own ? nil : try? open(key, O_RDONLY | O_NONBLOCK)
+        // Nobody may read what replaces a file who could not read that.
+        let isPrivate = keeping == .own || old != nil
         let created = openat(
-            parent.descriptor, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, keeping == .own ? 0o600 : 0o666)
+            parent.descriptor, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, isPrivate ? 0o600 : 0o666)
         guard created >= 0 else { throw StorageError(errno: errno) }
         let file = DirectoryFile(takingOwnershipOf: created)
         do throws(StorageError) {
+            if let old { try file.takeOwner(of: old) }
             try file.set(attributes)
             try fill(file)
             guard keeping == .own || fsync(created) == 0 else { throw StorageError(errno: errno) }
@@ -121,16 +125,18 @@ struct DirectoryRoot: ~Copyable {
     /// Makes the folders above a path; the last of them, open, and the last part of the path.
     func makeParents(of path: String) throws(StorageError) -> (DirectoryFile, String) {
         var folder = "."
-        for part in path.split(separator: "/").dropLast() {
-            let next = folder == "." ? String(part) : folder + "/" + part
+        let parts = path.pathParts
+        for part in parts.dropLast() {
+            let next = folder == "." ? part : folder + "/" + part
             let parent = try openFolder(folder)
-            guard mkdirat(parent.descriptor, String(part), keeping == .own ? 0o700 : 0o777) == 0 || errno == EEXIST
-            else {
-                throw StorageError(errno: errno)
+            if mkdirat(parent.descriptor, part, keeping == .own ? 0o700 : 0o777) != 0 {
+                guard errno == EEXIST else { throw StorageError(errno: errno) }
+            } else if keeping == .shared {
+                fsync(parent.descriptor)
             }
             folder = next
         }
-        return (try openFolder(folder), String(path.split(separator: "/").last ?? ""))
+        return (try openFolder(folder), parts.last ?? "")
     }
 
     private func openFolder(_ path: String) throws(StorageError) -> DirectoryFile {
@@ -144,41 +150,58 @@ struct DirectoryRoot: ~Copyable {
         return DirectoryFile(takingOwnershipOf: folder)
     }
 
-    /// Deletes an object; a folder only if it has nothing in it.
+    /// Deletes an object; a folder only if it has nothing in it. Says whether it is gone.
     ///
     /// The corresponding C function is `unlinkat`.
-    func delete(_ key: ObjectKey) throws(StorageError) {
-        guard let path = Self.path(of: key) else { return }
-        let parts = path.split(separator: "/")
+    func delete(_ key: ObjectKey) throws(StorageError) -> Bool {
+        guard let path = Self.path(of: key) else { return true }
+        let parts = path.pathParts
+        let name = parts.last ?? ""
         let parent = clinux_open_beneath(
             descriptor, parts.count > 1 ? parts.dropLast().joined(separator: "/") : ".", O_RDONLY | O_DIRECTORY, 0)
         guard parent >= 0 else {
-            guard errno != ENOENT, errno != ENOTDIR else { return }
+            guard errno != ENOENT, errno != ENOTDIR else { return true }
             throw Self.failure(errno)
         }
         defer { close(parent) }
-        let isFolder = key.string.hasSuffix("/")
-        guard unlinkat(parent, String(parts.last ?? ""), isFolder ? AT_REMOVEDIR : 0) != 0 else { return }
+        let flags = key.endsInSlash ? AT_REMOVEDIR : 0
+        guard unlinkat(parent, name, flags) != 0 else { return true }
+        if errno == ENOTEMPTY {
+            try removeLeftovers(in: openFolder(path))
+            guard unlinkat(parent, name, flags) != 0 else { return true }
+        }
         switch errno {
-        case ENOENT, ENOTDIR, EISDIR, ENOTEMPTY: return
+        case ENOENT, ENOTDIR, EISDIR: return true
+        case ENOTEMPTY: return false
         default: throw StorageError(errno: errno)
+        }
+    }
+
+    /// Removes what a writer has left in a folder that ended more than a day ago.
+    private func removeLeftovers(in folder: DirectoryFile) throws(StorageError) {
+        for name in try DirectoryListings.read(folder, where: Self.isTemporary) {
+            var status = stat()
+            guard fstatat(folder.descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0,
+                time(nil) - status.st_mtim.tv_sec > 86_400
+            else { continue }
+            unlinkat(folder.descriptor, name, 0)
         }
     }
 
     /// The path of an object's file; `nil` for a key that no path can be.
     static func path(of key: ObjectKey) -> String? {
-        var parts = key.string.split(separator: "/", omittingEmptySubsequences: false)
+        var parts = key.string.pathParts
         if parts.count > 1, parts.last == "" { parts.removeLast() }
         guard !parts.isEmpty, parts.allSatisfy(isPossible) else { return nil }
         return parts.joined(separator: "/")
     }
 
-    private static func isPossible(_ part: Substring) -> Bool {
+    private static func isPossible(_ part: String) -> Bool {
         !part.isEmpty && part != "." && part != ".." && part.utf8.count <= 255 && !part.utf8.contains(0)
     }
 
     static func isTemporary(_ path: String) -> Bool {
-        path.split(separator: "/").last?.hasPrefix(temporaryPrefix) ?? false
+        path.pathParts.last?.utf8.starts(with: temporaryPrefix.utf8) ?? false
     }
 
     private static func failure(_ number: Int32) -> StorageError {

@@ -7,7 +7,7 @@ extension DirectoryStore {
     package var uploadLimits: UploadLimits { .s3 }
 
     package func beginUpload(_ key: ObjectKey, attributes: ObjectAttributes) throws(StorageError) -> Upload {
-        guard let path = DirectoryRoot.path(of: key), !DirectoryRoot.isTemporary(path), !key.string.hasSuffix("/")
+        guard let path = DirectoryRoot.path(of: key), !DirectoryRoot.isTemporary(path), !key.endsInSlash
         else {
             throw StorageError(.invalid, "a folder can't hold such a key")
         }

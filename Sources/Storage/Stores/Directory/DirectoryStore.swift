@@ -50,7 +50,7 @@ package final class DirectoryStore: ObjectStore {
         let file = try root.open(key, O_RDONLY | O_NONBLOCK)
         let info = try file.info(key)
         guard version == nil || version == info.etag else { throw .changed() }
-        guard !info.key.string.hasSuffix("/") else { return info }
+        guard !info.key.endsInSlash else { return info }
         let whole = 0..<info.size
         try file.read((range ?? whole).clamped(to: whole), unlessChanged: info, into: sink)
         return info
@@ -73,7 +73,11 @@ package final class DirectoryStore: ObjectStore {
     }
 
     package func delete(_ key: ObjectKey) throws(StorageError) {
-        try openRoot().delete(key)
+        guard try !openRoot().delete(key) else { return }
+        // Where there are objects, their folder is there as well.
+        let page = try list(ListingRequest(prefix: key.string, limit: 2))
+        guard page.objects.allSatisfy({ $0.key == key }) else { return }
+        throw StorageError(.preconditionFailed, "there is something in the folder that is no object")
     }
 
     @discardableResult

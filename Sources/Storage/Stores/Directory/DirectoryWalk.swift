@@ -8,6 +8,8 @@ struct DirectoryWalk: ~Copyable {
     private let request: ListingRequest
     private let listings: DirectoryListings
     private var roll: ListingRoll
+    /// The folders whose names were read for this page.
+    private var walked: Set<String> = []
 
     init(root: consuming DirectoryRoot, request: ListingRequest, listings: DirectoryListings) {
         self.root = root
@@ -21,12 +23,13 @@ struct DirectoryWalk: ~Copyable {
         let folder = request.prefix.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(request.prefix[...$0]) } ?? ""
         guard folder.isEmpty || DirectoryRoot.path(of: ObjectKey(folder)) != nil else { return ListingPage() }
         _ = try walk(folder)
+        if let next = roll.page.next { listings.note(next, after: walked) }
         return roll.page
     }
 
     /// Adds what is in a folder, which is named with its `/` or empty for the root; `false` if the page is done.
     private mutating func walk(_ folder: String) throws(StorageError) -> Bool {
-        let path = folder.isEmpty ? "." : String(folder.dropLast())
+        let path = folder.isEmpty ? "." : String(decoding: folder.utf8.dropLast(), as: UTF8.self)
         let descriptor = clinux_open_beneath(root.descriptor, path, O_RDONLY | O_DIRECTORY, 0)
         // A folder that is gone, or that a link has taken the place of, has no keys; of any other nobody knows.
         guard descriptor >= 0 else {
@@ -37,7 +40,8 @@ struct DirectoryWalk: ~Copyable {
             }
         }
         let directory = DirectoryFile(takingOwnershipOf: descriptor)
-        let names = try listings.names(of: folder, directory, continuing: request.token != nil)
+        let names = try listings.names(of: folder, directory, after: request.token)
+        walked.insert(folder)
         // A folder with nothing in it has no other key; one that was given a mode keeps it whatever is in it.
         if !folder.isEmpty, roll.mayTake(ObjectKey(folder)), names.isEmpty || directory.hasMetadata {
             var status = stat()
@@ -57,7 +61,7 @@ struct DirectoryWalk: ~Copyable {
         _ name: String, in folder: String, _ directory: DirectoryFile
     ) throws(StorageError) -> Bool {
         let key = ObjectKey(folder + name)
-        if name.hasSuffix("/") {
+        if name.utf8.last == UInt8(ascii: "/") {
             switch roll.relevance(ofFolder: key.string) {
             case .skip: return true
             case .rolledUp: return roll.add(ObjectInfo(placeholder: ObjectKey(key.string + "x")))
@@ -90,30 +94,46 @@ final class DirectoryListings: Sendable {
     private struct Listing {
         let folder: String
         let names: [String]
+        /// With what the page after this one begins; `nil` as long as nobody has read to its end.
+        var next: ListingToken?
     }
 
     private let recent = Mutex<[Listing]>([])
 
     /// The names in a folder, those of folders with a `/` at the end.
     ///
-    /// - Parameter continuing: Whether this is a later page, for which the names that the page before saw will do.
+    /// - Parameter token: With what a later page begins, for which the names that the page before saw will do.
     func names(
-        of folder: String, _ directory: DirectoryFile, continuing: Bool
+        of folder: String, _ directory: DirectoryFile, after token: ListingToken?
     ) throws(StorageError) -> [String] {
-        if continuing, let known = recent.withLock({ $0.first { $0.folder == folder } }) { return known.names }
+        let known = recent.withLock { recent in
+            // What another walk saw a while ago is not what is there.
+            token.flatMap { token in recent.first { $0.folder == folder && $0.next == token } }
+        }
+        if let known { return known.names }
         let names = try Self.read(directory)
-        // Only a folder of more than a page is worth it.
-        guard names.count >= 1000 else { return names }
         recent.withLock { recent in
             recent.removeAll { $0.folder == folder }
-            recent.insert(Listing(folder: folder, names: names), at: 0)
+            // Only a folder of more than a page is worth it.
+            if names.count >= 1000 { recent.insert(Listing(folder: folder, names: names), at: 0) }
             if recent.count > 8 { recent.removeLast() }
         }
         return names
     }
 
+    /// Notes with what the page begins that comes after one for which the names of some folders were read.
+    func note(_ next: ListingToken, after folders: Set<String>) {
+        recent.withLock { recent in
+            for index in recent.indices where folders.contains(recent[index].folder) { recent[index].next = next }
+        }
+    }
+
+    /// The names in a folder that are wanted, those of folders with a `/` at the end.
+    ///
     /// The corresponding C function is `readdir`.
-    private static func read(_ directory: DirectoryFile) throws(StorageError) -> [String] {
+    static func read(
+        _ directory: DirectoryFile, where isWanted: (String) -> Bool = { !DirectoryRoot.isTemporary($0) }
+    ) throws(StorageError) -> [String] {
         let copy = openat(directory.descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard copy >= 0, let stream = fdopendir(copy) else { throw StorageError(errno: errno) }
         defer { closedir(stream) }
@@ -121,7 +141,7 @@ final class DirectoryListings: Sendable {
         while let entry = readdir(stream) {
             let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
             guard let name = String(validating: bytes, as: UTF8.self), name != ".", name != "..",
-                !DirectoryRoot.isTemporary(name)
+                isWanted(name)
             else { continue }
             names.append(isFolder(entry.pointee, in: copy, name) ? name + "/" : name)
         }
