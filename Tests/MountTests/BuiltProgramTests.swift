@@ -36,6 +36,35 @@ import Testing
         #expect(TemporaryFolder.names(in: store).filter { !$0.hasPrefix(".") }.count == 200)
     }
 
+    @Test func `W1, W2: more files than there can be descriptors for are refused, and those that were not are stored`()
+        throws
+    {
+        let folder = TemporaryFolder()
+        let store = folder.makeFolder("store")
+        let point = folder.makeFolder("mount")
+        let mount = "ulimit -n 256; '\(Program.objfs)' mount 'file://\(store)' '\(point)'"
+        let mounted = try Shell.run("(\(mount))", scratch: folder.path)
+        try #require(mounted.status == 0, "\(mounted.output)")
+        defer { umount2(point, 2) }
+        let script = folder.write(
+            "script",
+            Array(
+                """
+                import errno
+                files = []
+                try:
+                    for n in range(200):
+                        files.append(open(f'\(point)/{n}', 'w'))
+                        files[-1].write('x')
+                except OSError as error: print(errno.errorcode[error.errno])
+                for file in files: file.close()
+                print(len(files) > 50)
+                print(all(open(f'\(store)/{n}').read() == 'x' for n in range(len(files))))
+                """.utf8))
+        let written = try Shell.run("timeout -s KILL 30 python3 '\(script)'", scratch: folder.path)
+        #expect(written.output == "ENFILE\nTrue\nTrue\n")
+    }
+
     @Test func `W2: a read of what was written here and there is answered`() throws {
         let folder = TemporaryFolder()
         let store = folder.makeFolder("store")

@@ -283,6 +283,24 @@ import VFS
         #expect(shown.modified.nanoseconds == 1_234_567_890_123_456_789)
     }
 
+    @Test func `M7: what is made in a folder with the set-group-ID bit belongs to its group`() throws {
+        let files = try WritableStore()
+        try files.makeFolder("d")
+        var change = AttributeChange()
+        change.permissions = 0o2775
+        change.group = 77
+        _ = try files.engine.setAttributes(of: try files.mount.lookup("d").inode, change, handle: nil)
+        try files.put("d/f", "x")
+        try files.makeFolder("d/e")
+        try files.makeFolder("d/e/g")
+        try files.link("d/l", to: "f")
+        try files.put("other", "x")
+        for path in ["d/f", "d/e", "d/e/g", "d/l"] { #expect(try files.mount.lookup(path).group == 77, "\(path)") }
+        #expect(try files.mount.lookup("other").group == WritableStore.caller.group)
+        #expect(try files.mount.lookup("d/e/g").permissions == 0o2755)
+        #expect(try files.mount.lookup("d/f").permissions == 0o644)
+    }
+
     @Test func `M7: what a folder carries already is not written again, what it does not any more is`() throws {
         for isChanged in [false, true] {
             let files = try WritableStore(options: { $0.metadataTTL = isChanged ? .zero : .seconds(600) })

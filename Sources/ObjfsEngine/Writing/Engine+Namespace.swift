@@ -1,4 +1,5 @@
 import Bytes
+import Glibc
 import Storage
 import Synchronization
 package import SystemPackage
@@ -15,16 +16,28 @@ extension Engine {
             guard key.string.utf8.count < above.bucket.longestKey else { throw .fileNameTooLong }
             guard try find(name, in: above, "mkdir", absence: Listings.lookedUp) == nil else { throw .fileExists }
             let folder = Folder(bucket: above.bucket, prefix: key.string + "/")
-            var metadata = FileMetadata()
-            metadata.setPermissions(mode & 0o7777, type: .directory)
-            metadata.owner = caller.user
-            metadata.group = caller.group
+            var metadata = metadata(mode & 0o7777, .directory, in: above, by: caller)
             metadata.modified = .now
             folder.bucket.listings.noteMade(folder.prefix)
             guard try writeMarker(of: folder, metadata, over: FolderMarker(nil), "mkdir") else { throw .fileExists }
             folder.bucket.keepFolder(folder.prefix)
             return try entry(.folder(folder), expires: .now + options.metadataTTL)
         }
+    }
+
+    /// What is kept of something that is made in a folder.
+    ///
+    /// In a folder with the set-group-ID bit it belongs to the folder's group, and if it is a folder gets that bit too.
+    func metadata(
+        _ permissions: UInt32, _ type: FileType, in folder: Folder, by caller: Caller
+    ) -> FileMetadata {
+        let above = folder.bucket.marker(ofFolder: folder.prefix)?.metadata
+        let isShared = options.permissions == .persist && (above?.mode ?? 0) & UInt32(S_ISGID) != 0
+        var metadata = FileMetadata()
+        metadata.setPermissions(permissions | (isShared && type == .directory ? UInt32(S_ISGID) : 0), type: type)
+        metadata.owner = caller.user
+        metadata.group = isShared ? above?.group ?? options.group : caller.group
+        return metadata
     }
 
     package func makeSymbolicLink(
@@ -48,10 +61,7 @@ extension Engine {
         guard options.permissions == .persist || type == .regular else { throw .notPermitted }
         return try changing(name, in: parent) { (folder, key) throws(Errno) in
             guard try find(name, in: folder, "mknod", absence: Listings.lookedUp) == nil else { throw .fileExists }
-            var metadata = FileMetadata()
-            metadata.setPermissions(permissions, type: type)
-            metadata.owner = caller.user
-            metadata.group = caller.group
+            var metadata = metadata(permissions, type, in: folder, by: caller)
             metadata.modified = .now
             let plain = ObjectAttributes(contentType: MediaType.of(key.string))
             let attributes = options.permissions == .persist ? metadata.written(into: plain) : plain

@@ -185,12 +185,8 @@ extension Engine {
         _ key: ObjectKey, in folder: Folder, _ type: FileType, _ permissions: UInt32, _ caller: Caller,
         isExclusive: Bool
     ) -> LiveFile {
-        var metadata = FileMetadata()
-        if options.permissions == .persist {
-            metadata.setPermissions(permissions, type: type)
-            metadata.owner = caller.user
-            metadata.group = caller.group
-        }
+        let metadata =
+            options.permissions == .persist ? metadata(permissions, type, in: folder, by: caller) : FileMetadata()
         let file = LiveFile(
             bucket: folder.bucket, inode: inodes.unused(), type: type,
             state: LiveFile.State(

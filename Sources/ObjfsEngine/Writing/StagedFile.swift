@@ -75,11 +75,22 @@ final class StagedFile: Sendable {
         }
         written = Mutex(Log())
         do throws(Errno) {
+            // What was taken so far needs some to be stored.
+            guard !Self.isLast(log) else { throw Errno(rawValue: ENFILE) }
             try add(header.text)
         } catch {
             discard()
             throw error
         }
+    }
+
+    /// Whether few more descriptors can be opened after one: a quarter of them, or 256, are kept for connections.
+    ///
+    /// The corresponding C function is `getrlimit`.
+    private static func isLast(_ descriptor: Int32) -> Bool {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return false }
+        return rlim_t(descriptor) >= limit.rlim_cur - min(limit.rlim_cur / 4, 256)
     }
 
     /// Opens what a daemon left behind.

@@ -150,7 +150,7 @@ struct DirectoryRoot: ~Copyable {
         return DirectoryFile(takingOwnershipOf: folder)
     }
 
-    /// Deletes an object; a folder only if it has nothing in it. Says whether it is gone.
+    /// Deletes an object, a folder only if it has nothing in it, and says whether it is gone.
     ///
     /// The corresponding C function is `unlinkat`.
     func delete(_ key: ObjectKey) throws(StorageError) -> Bool {
