@@ -1,3 +1,5 @@
+import Transport
+
 /// Where a service is, and how its buckets are named there.
 package struct S3Endpoint: Hashable, Sendable {
     /// How a URL names a bucket.
@@ -54,18 +56,8 @@ package struct S3Endpoint: Hashable, Sendable {
         return host.hasSuffix(port) ? String(host.dropLast(port.count)) : host
     }
 
-    /// The name or address of the host, without its port.
-    package var hostName: String {
-        if host.hasPrefix("[") { return String(host.dropFirst().prefix { $0 != "]" }) }
-        return String(host.prefix { $0 != ":" })
-    }
-
     /// Whether what is sent there never leaves this machine.
-    package var isLoopback: Bool {
-        let parts = hostName.split(separator: ".", omittingEmptySubsequences: false)
-        let isAddress = parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
-        return hostName == "localhost" || hostName == "::1" || (isAddress && parts[0] == "127")
-    }
+    package var isLoopback: Bool { HostName(host).isLoopback }
 
     /// A host and a path, ready to be sent and signed.
     struct Place {

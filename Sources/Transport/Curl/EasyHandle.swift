@@ -61,6 +61,8 @@ final class EasyHandle {
     private func setRequest(_ request: HTTPRequest) {
         ccurl_setopt_string(raw, CURLOPT_URL, request.url)
         set(CURLOPT_PATH_AS_IS, 1)
+        // An empty one stands for none, whatever the environment says; see `man 3 CURLOPT_PROXY`.
+        if HostName(request.host).isNear { ccurl_setopt_string(raw, CURLOPT_PROXY, "") }
         switch request.method {
         case .get: set(CURLOPT_HTTPGET, 1)
         case .head: set(CURLOPT_NOBODY, 1)
