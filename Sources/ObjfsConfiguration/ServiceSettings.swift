@@ -67,13 +67,11 @@ package struct ServiceSettings: Sendable {
         }
         guard let endpoint = S3Endpoint(url: endpointURL.value, addressing: addressing ?? .path) else {
             throw StorageError(
-                .invalid, "'\(endpointURL.value)' is no address of a service, which \(endpointURL.origin) names",
+                .invalid,
+                "'\(S3Endpoint.shown(endpointURL.value))' is no address of a service, which \(endpointURL.origin) names",
                 hint: "write https://HOST or https://HOST:PORT")
         }
-        guard endpoint.scheme == "https" || endpoint.isLoopback || allowsPlainHTTP else {
-            throw StorageError(
-                .invalid, "\(endpointURL.value) is not encrypted", hint: "--allow-http allows that for this host")
-        }
+        try endpoint.checkEncryption(allowsPlainHTTP: allowsPlainHTTP)
         return endpoint
     }
 

@@ -1,3 +1,4 @@
+package import Storage
 import Transport
 
 /// Where a service is, and how its buckets are named there.
@@ -58,6 +59,25 @@ package struct S3Endpoint: Hashable, Sendable {
 
     /// Whether what is sent there never leaves this machine.
     package var isLoopback: Bool { HostName(host).isLoopback }
+
+    /// Sees to it that nobody can read on the way what is sent there (X2).
+    ///
+    /// - Throws: ``StorageError/Code/invalid`` if it is plain HTTP to another host, and nobody has allowed that.
+    package func checkEncryption(allowsPlainHTTP: Bool) throws(StorageError) {
+        guard scheme == "https" || isLoopback || allowsPlainHTTP else {
+            throw StorageError(
+                .invalid, "\(scheme)://\(host) is not encrypted", hint: "--allow-http allows that for this host")
+        }
+    }
+
+    /// A URL that may be none, for messages: without a user and a password, or what follows a `?` or a `#` (U2).
+    package static func shown(_ url: String) -> String {
+        let known = url.lastIndex(of: "@").map { url[$0...] } ?? url[...]
+        let place = known.prefix { $0 != "?" && $0 != "#" }
+        guard place.hasPrefix("@") else { return String(place) }
+        let scheme = ["https://", "http://"].first { url.lowercased().hasPrefix($0) }
+        return "\(scheme ?? "")...\(place)"
+    }
 
     /// A host and a path, ready to be sent and signed.
     struct Place {

@@ -97,6 +97,14 @@ struct NoTransport: HTTPTransport {
         #expect(try local.endpoint(allowsPlainHTTP: false).isLoopback)
     }
 
+    @Test func `U2: an address with a password in it is refused, and not repeated`() throws {
+        let secret = try settings(["AWS_ENDPOINT_URL": "https://user:SECRETPW@store.example.com"])
+        let error = #expect(throws: StorageError.self) { try secret.endpoint(allowsPlainHTTP: false) }
+        #expect(error?.message.contains("AWS_ENDPOINT_URL") == true)
+        #expect(error?.message.contains("@store.example.com") == true)
+        #expect(error?.message.contains("SECRETPW") == false)
+    }
+
     @Test func `a profile that no file has is told`() {
         let error = #expect(throws: StorageError.self) { try settings(["AWS_PROFILE": "absent"]) }
         #expect(error?.message.contains("'absent'") == true)

@@ -77,6 +77,16 @@ import Testing
         #expect(try #require(S3Endpoint(url: url)).isLoopback == isLoopback)
     }
 
+    @Test(arguments: [
+        ("https://user:SECRET@host:1/base", "https://...@host:1/base"), ("HTTP://SECRET@host", "http://...@host"),
+        ("https://user:SEC@RET@host", "https://...@host"), ("https://user:SEC/?RET@host", "https://...@host"),
+        ("user:SECRET@host", "...@host"), ("https:/user:SECRET@host", "...@host"),
+        ("https://host?token=SECRET", "https://host"), ("https://host/base", "https://host/base"), ("", ""),
+    ])
+    func `U2: an address in a message has no password`(url: String, shown: String) {
+        #expect(S3Endpoint.shown(url) == shown)
+    }
+
     @Test(arguments: ["", "s3.example.com", "ftp://x", "http://", "http://user@host", "http://h/?q", "http://h o"])
     func `what is no address of a service is refused`(url: String) {
         #expect(S3Endpoint(url: url) == nil)

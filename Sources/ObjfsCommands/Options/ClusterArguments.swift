@@ -4,6 +4,7 @@ import ObjfsCluster
 import ObjfsConfiguration
 import ObjfsRunner
 import Processes
+import S3
 import Storage
 import Transport
 
@@ -133,14 +134,14 @@ extension ClusterArguments {
         let address = address ?? ""
         let host = address.split(separator: "/", omittingEmptySubsequences: false).dropFirst(2).first ?? ""
         guard address.hasPrefix("http://") || address.hasPrefix("https://"), !host.isEmpty else {
-            throw Failure(usage: "run: '\(address)' is no address of Ray: write http://HOST:8265")
+            throw Failure(usage: "run: '\(S3Endpoint.shown(address))' is no address of Ray: write http://HOST:8265")
         }
         let token = Self.rayToken
-        let isLoopback = host.hasPrefix("127.") || host.hasPrefix("localhost") || host.hasPrefix("[::1]")
         let isSecret = token != nil || credentials != .worker
-        guard !isSecret || address.hasPrefix("https:") || isLoopback || stores.allowHttp else {
+        guard !isSecret || address.hasPrefix("https:") || HostName(host).isLoopback || stores.allowHttp else {
             throw Failure(
-                .impossible, "run: \(address) is not encrypted, and something secret would be sent there",
+                .impossible,
+                "run: \(S3Endpoint.shown(address)) is not encrypted, and something secret would be sent there",
                 hint: "--allow-http allows that for this host")
         }
         if credentials == .sts { Messages.warn("run: the users of the Ray cluster can read the job's token") }

@@ -133,7 +133,7 @@ package struct TokenService: Sendable {
     func ask(_ query: [(String, String)], as credentials: Credentials?) throws(StorageError) -> Credentials {
         let query = (query + [("Version", "2011-06-15")]).map { (name: $0.0, value: $0.1) }
         guard let endpoint = S3Endpoint(url: url) else {
-            throw StorageError(.credentials, "'\(url)' is no address of a token service")
+            throw StorageError(.credentials, "'\(S3Endpoint.shown(url))' is no address of a token service")
         }
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         let headers = SignatureV4(service: "sts").headers(
