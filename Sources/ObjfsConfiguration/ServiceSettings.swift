@@ -15,9 +15,12 @@ package struct ServiceSettings: Sendable {
     package let region: Setting
     /// The address of the service; `nil` for AWS's own.
     package let endpointURL: Setting?
+    /// The address of the service that gives tokens; `nil` for AWS's own.
+    package let tokenURL: Setting?
     package let addressing: S3Endpoint.Addressing?
     package let certificates: String?
     package let files: SharedFiles
+    private let allowsPlainHTTP: Bool
 
     /// Finds the settings; the command line wins over the environment, and that over the files.
     ///
@@ -41,18 +44,23 @@ package struct ServiceSettings: Sendable {
         region =
             flag(options.region, "--region") ?? variable("AWS_REGION") ?? variable("AWS_DEFAULT_REGION")
             ?? setting("region") ?? Setting(value: "us-east-1", origin: "the default")
-        let service = values?["services"].flatMap { files.section("services \($0)") }?["s3.endpoint_url"]
-        let ignoresConfigured =
-            options.ignoresConfiguredEndpoints || environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] == "true"
-        let configured =
-            variable("AWS_ENDPOINT_URL_S3") ?? variable("AWS_ENDPOINT_URL")
-            ?? service.map { Setting(value: $0, origin: place) } ?? setting("s3.endpoint_url")
-            ?? setting("endpoint_url")
-        endpointURL = flag(options.endpointURL, "--endpoint-url") ?? (ignoresConfigured ? nil : configured)
+        let isIgnored = environment["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] == "true"
+        // What holds for all services holds for that of tokens too.
+        func configured(_ service: String) -> Setting? {
+            guard !isIgnored else { return nil }
+            let section = values?["services"].flatMap { files.section("services \($0)") }
+            return variable("AWS_ENDPOINT_URL_\(service.uppercased())") ?? variable("AWS_ENDPOINT_URL")
+                ?? section?["\(service).endpoint_url"].map { Setting(value: $0, origin: place) }
+                ?? setting("\(service).endpoint_url") ?? setting("endpoint_url")
+        }
+        let found = options.ignoresConfiguredEndpoints ? nil : configured("s3")
+        endpointURL = flag(options.endpointURL, "--endpoint-url") ?? found
+        tokenURL = configured("sts")
         addressing =
             options.addressing ?? values?["s3.addressing_style"].flatMap { S3Endpoint.Addressing(rawValue: $0) }
         certificates = variable("AWS_CA_BUNDLE")?.value ?? values?["ca_bundle"]
         self.files = files
+        allowsPlainHTTP = options.allowsPlainHTTP
     }
 
     /// The service that the settings mean.
@@ -81,8 +89,7 @@ package struct ServiceSettings: Sendable {
     package func credentials(
         environment: [String: String], transport: any HTTPTransport
     ) -> CredentialChain {
-        let tokens = TokenService(
-            region: region.value, url: environment["AWS_ENDPOINT_URL_STS"], transport: transport)
+        let tokens = tokenService(at: tokenURL?.value, transport)
         let own = profileSources(profile.value, environment, tokens)
         let machine = [tokens.container(environment), tokens.instance(environment)]
         // A profile that the command line names means its own credentials, whatever the environment has.
@@ -91,6 +98,11 @@ package struct ServiceSettings: Sendable {
             [EnvironmentCredentials(environment), WebIdentityCredentials(environment: environment, service: tokens)]
                 + own
                 + machine)
+    }
+
+    /// The service that gives tokens; AWS's own if it has no address.
+    package func tokenService(at url: String?, _ transport: any HTTPTransport) -> TokenService {
+        TokenService(region: region.value, url: url, allowsPlainHTTP: allowsPlainHTTP, transport: transport)
     }
 
     private func profileSources(

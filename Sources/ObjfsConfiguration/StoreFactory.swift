@@ -104,8 +104,8 @@ package final class StoreFactory: Sendable {
             throw StorageError(.credentials, "there are no credentials to get a token with")
         }
         // A service of one's own has its tokens at the same address.
-        let url = environment["AWS_ENDPOINT_URL_STS"] ?? settings.endpointURL?.value
-        let service = TokenService(region: settings.region.value, url: url, transport: transport(settings))
+        let url = options.endpointURL ?? (settings.tokenURL ?? settings.endpointURL)?.value
+        let service = settings.tokenService(at: environment["AWS_ENDPOINT_URL_STS"] ?? url, transport(settings))
         if let role { return try service.session(own, role: role, policy: policy, seconds: seconds) }
         return own.sessionToken == nil ? try service.session(own, seconds: seconds) : own
     }

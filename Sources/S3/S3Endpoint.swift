@@ -24,10 +24,15 @@ package struct S3Endpoint: Hashable, Sendable {
     /// AWS's service in a region.
     package init(region: String, addressing: Addressing = .virtual) {
         scheme = "https"
-        host = "s3.\(region).amazonaws.com" + (region.hasPrefix("cn-") ? ".cn" : "")
+        host = "s3.\(Self.domain(of: region))"
         basePath = ""
         self.addressing = addressing
         isRegional = true
+    }
+
+    /// What the hosts of AWS's services in a region end with.
+    static func domain(of region: String) -> String {
+        "\(region).amazonaws.com" + (region.hasPrefix("cn-") ? ".cn" : "")
     }
 
     /// A service by its URL; `nil` if that is none.

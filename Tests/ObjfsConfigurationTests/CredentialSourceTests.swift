@@ -3,7 +3,18 @@ import ObjfsTesting
 import S3
 import Storage
 import Testing
+import Threads
 import Transport
+
+/// A network on which nobody answers, and which keeps what would have been sent.
+private final class RecordingTransport: HTTPTransport {
+    let urls = Monitor<[String]>([])
+
+    func send(_ request: HTTPRequest, to receiver: HTTPReceiver) throws(TransportError) -> HTTPResponse {
+        urls.withLock { $0.append(request.url) }
+        throw TransportError(.notConnected, "no connection")
+    }
+}
 
 /// Each place that credentials can be in, with files of its own and a service on this machine.
 @Suite struct CredentialSourceTests {
@@ -70,6 +81,77 @@ import Transport
         #expect(requests.last?.target == "/latest/meta-data/iam/security-credentials/myrole")
         #expect(requests.last?.headers["x-aws-ec2-metadata-token"] == "imdstoken")
         #expect(try find("", ["AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"]).0 == nil)
+    }
+
+    private static let takesRole = """
+        [default]
+        role_arn = arn:x
+        source_profile = base
+        services = own
+        [profile base]
+        aws_access_key_id = BASE
+        aws_secret_access_key = basesecret
+        [services own]
+        sts =
+          endpoint_url = https://section.example.com
+        """
+
+    private static let signsOn = """
+        [default]
+        sso_account_id = 123
+        sso_role_name = reader
+        sso_region = cn-north-1
+        sso_start_url = mine
+        """
+
+    /// The address that a configuration asks for credentials, without its query, and how that fails.
+    private func ask(
+        _ config: String, _ environment: [String: String] = [:], allowsPlainHTTP: Bool = false
+    ) throws -> (url: String?, error: StorageError?) {
+        let folder = TemporaryFolder()
+        folder.write("config", Array(config.utf8))
+        let token = #"{"accessToken":"ssotoken","expiresAt":"2099-01-01T00:00:00Z"}"#
+        folder.write(try singleSignOnFile("mine"), Array(token.utf8))
+        let all = environment.merging(["AWS_CONFIG_FILE": "\(folder.path)/config", "HOME": folder.path]) { $1 }
+        var options = StoreOptions()
+        options.allowsPlainHTTP = allowsPlainHTTP
+        let settings = try ServiceSettings(options, environment: all)
+        let transport = RecordingTransport()
+        let error = #expect(throws: StorageError.self) {
+            _ = try settings.credentials(environment: all, transport: transport).credentials()
+        }
+        let url = transport.urls.withLock { $0.first }
+        return (url.map { String($0.prefix { $0 != "?" }) }, error)
+    }
+
+    @Test func `U1: an address for all services holds for that of tokens, which may have its own`() throws {
+        #expect(try ask(Self.takesRole).url == "https://section.example.com/")
+        let all = ["AWS_ENDPOINT_URL": "https://own.example.com/base", "AWS_ENDPOINT_URL_S3": "https://s3.example.com"]
+        #expect(try ask(Self.takesRole, all).url == "https://own.example.com/base/")
+        let tokens = all.merging(["AWS_ENDPOINT_URL_STS": "https://tokens.example.com"]) { $1 }
+        #expect(try ask(Self.takesRole, tokens).url == "https://tokens.example.com/")
+        let none = tokens.merging(["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"]) { $1 }
+        #expect(try ask(Self.takesRole, none).url == "https://sts.us-east-1.amazonaws.com/")
+    }
+
+    @Test func `U1: the services of a region in China are in that domain`() throws {
+        let config = Self.takesRole.replacing("services = own", with: "region = cn-north-1")
+        #expect(try ask(config).url == "https://sts.cn-north-1.amazonaws.com.cn/")
+        let portal = "https://portal.sso.cn-north-1.amazonaws.com.cn/federation/credentials"
+        #expect(try ask(Self.signsOn).url == portal)
+    }
+
+    @Test func `X2: no token is asked for in plain HTTP of another host, unless that is allowed`() throws {
+        let far = "http://192.0.2.2:18507"
+        let portal = Self.signsOn + "\nsso_endpoint_url = \(far)\n"
+        let all: [(String, [String: String])] = [(Self.takesRole, ["AWS_ENDPOINT_URL_STS": far]), (portal, [:])]
+        for (config, environment) in all {
+            let refused = try ask(config, environment)
+            #expect(refused.url == nil)
+            #expect(refused.error?.message == "\(far) is not encrypted")
+            #expect(refused.error?.hint?.contains("--allow-http") == true)
+            #expect(try ask(config, environment, allowsPlainHTTP: true).url?.hasPrefix(far) == true)
+        }
     }
 
     @Test func `U1: a role that is taken by another profile`() throws {
@@ -148,6 +230,12 @@ import Transport
     private func singleSignOnFile(_ session: String) throws -> String {
         let digest = try Program.run(["sha1sum"], input: Array(session.utf8)).standardOutput.prefix(40)
         return ".aws/sso/cache/\(digest).json"
+    }
+
+    @Test func `U2: the address of a token service is told without its password`() throws {
+        let address = ["AWS_ENDPOINT_URL_STS": "https://user:SECRETPW@tokens.example.com"]
+        let error = try ask(Self.takesRole, address).error
+        #expect(error?.message == "'https://...@tokens.example.com' is no address of a token service")
     }
 
     @Test func `U2: no message has a secret`() throws {

@@ -120,12 +120,14 @@ package struct WebIdentityCredentials: CredentialSource {
 package struct TokenService: Sendable {
     private let url: String
     private let region: String
+    private let allowsPlainHTTP: Bool
     private let transport: any HTTPTransport
 
     /// Makes the service of a region, or that at another address.
-    package init(region: String, url: String?, transport: any HTTPTransport) {
+    package init(region: String, url: String?, allowsPlainHTTP: Bool, transport: any HTTPTransport) {
         self.region = region
-        self.url = url ?? "https://sts.\(region).amazonaws.com"
+        self.url = url ?? "https://sts.\(S3Endpoint.domain(of: region))"
+        self.allowsPlainHTTP = allowsPlainHTTP
         self.transport = transport
     }
 
@@ -135,13 +137,15 @@ package struct TokenService: Sendable {
         guard let endpoint = S3Endpoint(url: url) else {
             throw StorageError(.credentials, "'\(S3Endpoint.shown(url))' is no address of a token service")
         }
+        try endpoint.checkEncryption(allowsPlainHTTP: allowsPlainHTTP)
+        let path = endpoint.basePath + "/"
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         let headers = SignatureV4(service: "sts").headers(
-            for: .init(method: "GET", host: endpoint.host, path: "/", query: query, bodyHash: empty), by: credentials,
+            for: .init(method: "GET", host: endpoint.host, path: path, query: query, bodyHash: empty), by: credentials,
             region: region, date: Dates.signing())
         let request = CredentialRequest(transport: transport, source: "the token service")
         let text = try request.send(
-            .get, "\(endpoint.scheme)://\(endpoint.host)/?\(SignatureV4.queryString(query))", headers: headers)
+            .get, "\(endpoint.scheme)://\(endpoint.host)\(path)?\(SignatureV4.queryString(query))", headers: headers)
         let document = XMLElement.parse(Array(text.utf8))
         let found = document?.children.compactMap { $0["Credentials"] }.first
         guard let found, let accessKey = found["AccessKeyId"]?.text, let secretKey = found["SecretAccessKey"]?.text
@@ -187,6 +191,7 @@ package struct TokenService: Sendable {
 
     /// The credentials that a person has signed on for.
     package func singleSignOn(_ profile: String, files: SharedFiles, home: String) -> any CredentialSource {
-        SingleSignOnCredentials(profile: profile, files: files, home: home, transport: transport)
+        SingleSignOnCredentials(
+            profile: profile, files: files, home: home, allowsPlainHTTP: allowsPlainHTTP, transport: transport)
     }
 }

@@ -11,6 +11,7 @@ struct SingleSignOnCredentials: CredentialSource {
     let profile: String
     let files: SharedFiles
     let home: String
+    let allowsPlainHTTP: Bool
     let transport: any HTTPTransport
 
     var name: String { "the single sign-on of the profile '\(profile)'" }
@@ -25,8 +26,13 @@ struct SingleSignOnCredentials: CredentialSource {
             throw StorageError(.credentials, "\(name) lacks sso_start_url or sso_region")
         }
         let query: [(name: String, value: String)] = [("account_id", account), ("role_name", role)]
-        let host = settings["sso_endpoint_url"] ?? "https://portal.sso.\(region).amazonaws.com"
-        let url = "\(host)/federation/credentials?\(SignatureV4.queryString(query))"
+        let host = settings["sso_endpoint_url"] ?? "https://portal.sso.\(S3Endpoint.domain(of: region))"
+        guard let endpoint = S3Endpoint(url: host) else {
+            throw StorageError(.credentials, "\(name): '\(S3Endpoint.shown(host))' is no address of a service")
+        }
+        try endpoint.checkEncryption(allowsPlainHTTP: allowsPlainHTTP)
+        let place = "\(endpoint.scheme)://\(endpoint.host)\(endpoint.basePath)"
+        let url = "\(place)/federation/credentials?\(SignatureV4.queryString(query))"
         let headers = [(name: "x-amz-sso_bearer_token", value: try token(session ?? start))]
         let text = try CredentialRequest(transport: transport, source: name).send(.get, url, headers: headers)
         guard let document = JSON(text)?["roleCredentials"], case .object = document,
