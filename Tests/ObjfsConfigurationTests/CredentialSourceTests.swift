@@ -83,6 +83,46 @@ private final class RecordingTransport: HTTPTransport {
         #expect(try find("", ["AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"]).0 == nil)
     }
 
+    /// How an instance's credentials are found where a service answers as told: for a token, for roles, for one of them.
+    private func findOnInstance(_ answers: LoopbackServer.Answer...) throws -> Credentials? {
+        let server = LoopbackServer { request in
+            switch true {
+            case request.method == "PUT": answers[0]
+            case request.target.hasSuffix("/"): answers[1]
+            default: answers[2]
+            }
+        }
+        defer { server.stop() }
+        let environment = [
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": server.url, "AWS_CONFIG_FILE": "/dev/null", "HOME": "/nonexistent",
+        ]
+        var options = CurlTransport.Options()
+        options.stallTimeout = .seconds(1)
+        return try ServiceSettings(StoreOptions(), environment: environment)
+            .credentials(environment: environment, transport: CurlTransport(options)).credentials()
+    }
+
+    @Test func `U1: what is no instance is no error, and a service of one that fails is one`() throws {
+        func answer(_ status: String, _ text: String = "") -> LoopbackServer.Answer {
+            .bytes(LoopbackServer.response(status, [:], Array(text.utf8)))
+        }
+        let (token, roles) = (answer("200 OK", "imdstoken"), answer("200 OK", "myrole\n"))
+        #expect(try findOnInstance(token, roles, answer("200 OK", Self.document))?.accessKey == "GIVEN")
+        for status in ["400 Bad", "403 Off", "404 None", "405 No"] {
+            #expect(try findOnInstance(answer(status)) == nil)
+        }
+        #expect(try findOnInstance(.stall([])) == nil)
+        #expect(try findOnInstance(token, answer("404 None")) == nil)
+        for failure in [answer("500 Failed"), answer("503 Busy"), answer("429 Slow"), .stall([])] {
+            #expect(throws: StorageError.self) { try findOnInstance(token, failure) }
+            #expect(throws: StorageError.self) { try findOnInstance(token, roles, failure) }
+        }
+        for failure in [answer("500 Failed"), answer("503 Busy"), answer("429 Slow")] {
+            let error = #expect(throws: StorageError.self) { try findOnInstance(failure) }
+            #expect(error?.code == .credentials)
+        }
+    }
+
     private static let takesRole = """
         [default]
         role_arn = arn:x

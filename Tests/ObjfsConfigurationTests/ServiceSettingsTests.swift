@@ -185,6 +185,54 @@ struct NoTransport: HTTPTransport {
         #expect(source.count.withLock { $0 } == 3)
     }
 
+    /// Gives what it is told to, and counts how often it was asked.
+    private final class Given: CredentialSource {
+        let name = "the test"
+        let state: Monitor<(count: Int, credentials: Credentials?)>
+
+        init(_ credentials: Credentials?) { state = Monitor((0, credentials)) }
+
+        func credentials() throws(StorageError) -> Credentials? {
+            state.withLock { state in
+                state.count += 1
+                return state.credentials
+            }
+        }
+    }
+
+    @Test func `U1: that there are none is asked again after a while`() throws {
+        let source = Given(nil)
+        let now = Monitor(Int64(0))
+        let refreshing = RefreshingCredentials(source) { Timestamp(seconds: now.withLock { $0 }) }
+        for _ in 0..<10 { #expect(try refreshing.credentials() == nil) }
+        #expect(source.state.withLock { $0.count } == 1)
+        source.state.withLock { $0.credentials = Credentials(accessKey: "late", secretKey: "s") }
+        now.withLock { $0 = 31 }
+        #expect(try refreshing.credentials()?.accessKey == "late")
+    }
+
+    @Test func `U1: who had credentials never becomes nobody`() throws {
+        let some = Credentials(accessKey: "some", secretKey: "s", expires: Timestamp(seconds: 3600))
+        let source = Given(some)
+        let now = Monitor(Int64(0))
+        let refreshing = RefreshingCredentials(source) { Timestamp(seconds: now.withLock { $0 }) }
+        #expect(try refreshing.credentials() == some)
+        source.state.withLock { $0.credentials = nil }
+        now.withLock { $0 = 3400 }
+        #expect(try refreshing.credentials() == some)
+        now.withLock { $0 = 3700 }
+        for _ in 0..<2 {
+            let error = #expect(throws: StorageError.self) { try refreshing.credentials() }
+            #expect(error?.code == .credentials)
+        }
+        let others = Credentials(accessKey: "others", secretKey: "s")
+        source.state.withLock { $0.credentials = others }
+        #expect(try refreshing.credentials() == others)
+        source.state.withLock { $0.credentials = nil }
+        #expect(throws: StorageError.self) { try refreshing.credentials(insteadOf: others) }
+        #expect(throws: StorageError.self) { try refreshing.credentials() }
+    }
+
     @Test func `what is still good serves while new ones can't be had`() throws {
         let source = Source()
         let now = Monitor(Int64(0))
