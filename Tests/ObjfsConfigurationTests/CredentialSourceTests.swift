@@ -242,6 +242,34 @@ private final class RecordingTransport: HTTPTransport {
         #expect(throws: StorageError.self) { try find("[default]\ncredential_process = echo nothing\n") }
     }
 
+    /// How a `credential_process` fails that may take a moment only.
+    ///
+    /// What is run should end by itself some time later, so that it is not left behind where nobody ends it.
+    private func failure(of program: String) -> StorageError? {
+        let folder = TemporaryFolder()
+        folder.write("config", Array("[default]\ncredential_process = \(program)\n".utf8))
+        let files = SharedFiles(environment: ["AWS_CONFIG_FILE": "\(folder.path)/config"])
+        let source = ProcessCredentials(profile: "default", files: files, patience: .milliseconds(300))
+        return #expect(throws: StorageError.self) { try source.credentials() }
+    }
+
+    @Test func `U1: a program that hangs is ended, also when it has closed its output`() {
+        let begin = ContinuousClock.now
+        for program in ["sleep 20", #"sh -c "exec >&-; exec sleep 20""#, #"sh -c "sleep 20 & exec true""#] {
+            let error = failure(of: program)
+            #expect(error?.code == .credentials)
+            #expect(error?.message.contains("takes too long") == true, "\(program): \(error?.message ?? "")")
+        }
+        #expect(ContinuousClock.now - begin < .seconds(15))
+    }
+
+    @Test func `U1: a program that prints without end is ended`() throws {
+        let config = "[default]\ncredential_process = timeout 20 head -c 3000000 /dev/zero\n"
+        let error = #expect(throws: StorageError.self) { try find(config) }
+        #expect(error?.code == .credentials)
+        #expect(error?.message.contains("1 MiB") == true, "\(error?.message ?? "")")
+    }
+
     @Test func `U1: a person who has signed on`() throws {
         let config = """
             [default]

@@ -6,10 +6,18 @@ package import Storage
 package struct ProcessCredentials: CredentialSource {
     private let profile: String
     private let files: SharedFiles
+    private let patience: Duration
 
-    package init(profile: String, files: SharedFiles) {
+    /// How much a program may print, in bytes: credentials are much shorter.
+    private static let longest = 1 << 20
+
+    /// Makes the source.
+    ///
+    /// - Parameter patience: How long the program may take, which may ask a person for something.
+    package init(profile: String, files: SharedFiles, patience: Duration = .seconds(60)) {
         self.profile = profile
         self.files = files
+        self.patience = patience
     }
 
     package var name: String { "the credential_process of the profile '\(profile)'" }
@@ -19,32 +27,75 @@ package struct ProcessCredentials: CredentialSource {
         return try Credentials(document: run(ShellWords.split(command)), from: name)
     }
 
-    /// What the program prints; what it says on standard error goes to that of this process.
+    /// What the program prints; one that prints too much or takes too long is ended.
     private func run(_ words: [String]) throws(StorageError) -> String {
         guard !words.isEmpty, let pipe = Pipe() else { throw StorageError(.credentials, "\(name) can't be run") }
-        defer { close(pipe.reading) }
+        let deadline = ContinuousClock.now + patience
+        let process = try start(words, pipe)
+        let output: String
+        let ending: Ending
+        do throws(StorageError) {
+            output = try read(pipe.reading, until: deadline)
+            ending = try wait(for: process, until: deadline)
+        } catch {
+            process.signal(SIGKILL)
+            _ = process.wait()
+            throw error
+        }
+        guard ending.isSuccess else { throw StorageError(.credentials, "\(name) failed") }
+        return output
+    }
+
+    /// Starts the program; what it says on standard error goes to that of this process.
+    ///
+    /// It leads no group of its own, so that it may ask a person at the terminal, and Ctrl-C ends it too.
+    private func start(_ words: [String], _ pipe: Pipe) throws(StorageError) -> ChildProcess {
         let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
-        defer { close(null) }
+        defer { for end in [null, pipe.writing] { close(end) } }
         let start = ChildProcess.Start(
             words, environment: Environment.all, descriptors: [null, pipe.writing, STDERR_FILENO])
-        let process: ChildProcess
-        do {
-            defer { close(pipe.writing) }
-            process = try ChildProcess(start)
+        do throws(ChildProcess.StartError) {
+            return try ChildProcess(start)
         } catch {
+            close(pipe.reading)
             throw StorageError(.credentials, "\(name): \(words[0]): \(error.reason)")
         }
+    }
+
+    /// Reads a pipe to its end and closes it, so that nobody is left writing into it.
+    private func read(
+        _ descriptor: Int32, until deadline: ContinuousClock.Instant
+    ) throws(StorageError) -> String {
+        defer { close(descriptor) }
         var bytes: [UInt8] = []
         var block = [UInt8](repeating: 0, count: 4096)
         while true {
-            let count = read(pipe.reading, &block, block.count)
+            var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            let left = deadline - ContinuousClock.now
+            guard left > .zero else { throw late }
+            guard Glibc.poll(&poll, 1, Int32(clamping: Int(left / .milliseconds(1)) + 1)) > 0 else { continue }
+            let count = Glibc.read(descriptor, &block, block.count)
             if count < 0, errno == EINTR { continue }
-            guard count > 0, bytes.count < 1 << 20 else { break }
+            guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
             bytes += block[..<count]
+            guard bytes.count <= Self.longest else {
+                throw StorageError(.credentials, "\(name) prints more than 1 MiB")
+            }
         }
-        guard process.wait().isSuccess else { throw StorageError(.credentials, "\(name) failed") }
-        return String(decoding: bytes, as: UTF8.self)
     }
+
+    /// Waits for a program that has closed its output, which ends at once as a rule.
+    private func wait(
+        for process: ChildProcess, until deadline: ContinuousClock.Instant
+    ) throws(StorageError) -> Ending {
+        while true {
+            if let ending = process.poll() { return ending }
+            guard ContinuousClock.now < deadline else { throw late }
+            usleep(1000)
+        }
+    }
+
+    private var late: StorageError { StorageError(.credentials, "\(name) takes too long") }
 }
 
 /// A command line in words, as AWS's programs divide one.
