@@ -11,7 +11,7 @@ extension S3Store {
         var call = S3Service.Call(method: .get, bucket: bucket, key: key)
         if let range { call.headers.append(("Range", Self.header(range))) }
         if let version { call.headers.append(("If-Match", version.header)) }
-        var body = RangedBody(range, version)
+        var body = RangedBody(key, range, version)
         do throws(StorageError) {
             let response = try service.send(call) { response, part in body.take(part, of: response, into: sink) }
             noteBucket()
@@ -45,6 +45,7 @@ extension S3Store {
 ///
 /// Services differ: some answer a range with the whole object, and some do not look at `If-Match`.
 struct RangedBody {
+    private let key: ObjectKey
     private let range: Range<Int64>?
     private let version: ETag?
     /// What is wrong with the response, once something is.
@@ -57,7 +58,8 @@ struct RangedBody {
     private var skip: Int64 = 0
     private var left: Int64 = 0
 
-    init(_ range: Range<Int64>?, _ version: ETag?) {
+    init(_ key: ObjectKey, _ range: Range<Int64>?, _ version: ETag?) {
+        self.key = key
         self.range = range
         self.version = version
     }
@@ -90,7 +92,8 @@ struct RangedBody {
     }
 
     private mutating func readHead(_ response: HTTPResponse) throws(StorageError) {
-        if let version, let etag = response.headers["etag"], ETag(header: etag) != version { throw .changed() }
+        let etag = try ETag(of: key, response)
+        if let version, etag != version { throw .changed() }
         // rclone sends a part with the status of the whole.
         if response.status == 206 || response.headers["content-range"] != nil { return try readPart(response) }
         guard let length = response.headers["content-length"].flatMap({ Int64($0) }), length >= 0 else {

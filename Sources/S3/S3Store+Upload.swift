@@ -23,8 +23,7 @@ extension S3Store {
         var call = self.call(.put, upload, part: number)
         call.body = body
         let (response, _) = try service.send(call)
-        return UploadedPart(
-            number: number, etag: ETag(header: response.headers["etag"] ?? ""), size: Int64(body.count))
+        return try UploadedPart(number: number, etag: ETag(of: upload.key, response), size: Int64(body.count))
     }
 
     package func copyPart(

@@ -63,8 +63,9 @@ extension ObjectInfo {
         }
         var attributes = ObjectAttributes(contentType: response.headers["content-type"], metadata: metadata)
         for name in ObjectAttributes.handedOn { attributes.headers[name] = response.headers[name] }
+        let etag = try ETag(of: key, response)
         self.init(
-            key: key, size: size, etag: ETag(header: response.headers["etag"] ?? ""),
+            key: key, size: size, etag: etag,
             // The answer to a write tells only when it was given.
             modified: (response.headers["last-modified"] ?? response.headers["date"]).flatMap { Dates.http($0) }
                 ?? Timestamp(nanoseconds: 0),
@@ -87,6 +88,20 @@ extension ETag {
         let text = header.hasPrefix("W/") ? header.dropFirst(2) : header[...]
         let isQuoted = text.utf8.count >= 2 && text.hasPrefix("\"") && text.hasSuffix("\"")
         self.init(String(isQuoted ? text.dropFirst().dropLast() : text))
+    }
+
+    /// The version that a response names.
+    ///
+    /// Who names none is no store of objects, but for example a proxy that answers everything with a page of its own.
+    /// Only an answer about the marker of a folder, which is empty, may lack it: SeaweedFS leaves it out there.
+    /// A version without a character is one: rclone gives it to files whose MD5 it does not know.
+    init(of key: ObjectKey, _ response: HTTPResponse) throws(StorageError) {
+        let header = response.headers["etag"] ?? ""
+        let isMarker = key.string.hasSuffix("/") && response.headers["content-length"] == "0"
+        guard !header.isEmpty || isMarker else {
+            throw StorageError(.corrupted, "the service does not tell the version of the object")
+        }
+        self.init(header: header)
     }
 
     /// The version as HTTP writes it.

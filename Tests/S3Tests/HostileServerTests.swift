@@ -4,6 +4,7 @@ import S3
 import Storage
 import Synchronization
 import Testing
+import Threads
 import Transport
 
 /// A server that serves one object, and does something wrong with some of the requests.
@@ -110,5 +111,60 @@ private final class HostileServer: Sendable {
             let error = #expect(throws: StorageError.self) { try store.list(ListingRequest()) }
             #expect(error?.code == .corrupted, "\(document.prefix(80))")
         }
+    }
+
+    /// Answers everything as a page that asks for a password does.
+    private static let portal: [UInt8] = LoopbackServer.response(
+        "200 OK", ["Content-Type": "text/html"], Array("<html><body>Welcome<br></body></html>".utf8))
+
+    @Test func `W1, M4: an answer without a version is none, whatever its status`() throws {
+        let server = LoopbackServer { request in
+            .bytes(
+                request.method == "HEAD"
+                    ? LoopbackServer.response("200 OK", ["Content-Type": "text/html"], length: 40) : Self.portal)
+        }
+        defer { server.stop() }
+        let store = try store(server, attempts: 2)
+        func code(_ body: () throws -> Void) -> StorageError.Code? {
+            (#expect(throws: StorageError.self) { try body() })?.code
+        }
+        #expect(code { _ = try store.info("k") } == .corrupted)
+        #expect(code { _ = try store.info("folder/") } == .corrupted)
+        #expect(code { _ = try store.read("k") } == .corrupted)
+        #expect(code { _ = try store.read("k", range: 0..<5, ifVersion: ETag("v1")) } == .corrupted)
+        #expect(code { _ = try store.write("k", [1]) } == .corrupted)
+        #expect(code { _ = try store.write("folder/", []) } == .corrupted)
+        #expect(code { _ = try store.writePart(1, of: Upload(key: "k", id: "1"), .empty) } == .corrupted)
+        // Each was tried once more.
+        #expect(server.requests.count == 14)
+    }
+
+    @Test func `W6: a write whose answer had no version is not said to have met another client's`() throws {
+        let count = Monitor(0)
+        let server = LoopbackServer { _ in
+            let number = count.update { count in
+                count += 1
+                return count
+            }
+            return .bytes(LoopbackServer.response(number == 1 ? "200 OK" : "412 Precondition Failed"))
+        }
+        defer { server.stop() }
+        let store = try store(server, attempts: 3)
+        let error = #expect(throws: StorageError.self) {
+            try store.write("k", .empty, attributes: ObjectAttributes(), condition: .absent)
+        }
+        #expect(error?.code == .unavailable)
+    }
+
+    @Test func `the marker of a folder may have no version, as with SeaweedFS, and a file that of no character`() throws {
+        let server = LoopbackServer { request in
+            let isMarker = request.target.hasSuffix("/")
+            return .bytes(LoopbackServer.response("200 OK", isMarker ? [:] : ["ETag": "\"\""], isMarker ? [] : [7]))
+        }
+        defer { server.stop() }
+        let store = try store(server, attempts: 1)
+        #expect(try store.write("folder/", []).etag == ETag(""))
+        #expect(try store.read("folder/") == [])
+        #expect(try store.read("k") == [7])
     }
 }
