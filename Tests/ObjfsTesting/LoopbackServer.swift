@@ -35,8 +35,16 @@ package final class LoopbackServer: Sendable {
         case stall([UInt8])
     }
 
+    /// What the server speaks.
+    package enum Language: Sendable {
+        case http
+        /// Nothing: it resets each connection at the first bytes that come.
+        case none
+    }
+
     package let port: UInt16
     private let listener: Int32
+    private let language: Language
     private let answer: @Sendable (Request) -> Answer
     private let state = Monitor(State())
 
@@ -47,7 +55,10 @@ package final class LoopbackServer: Sendable {
     }
 
     /// Starts a server on a free port.
-    package init(_ answer: @escaping @Sendable (Request) -> Answer) {
+    package init(
+        _ language: Language = .http, answer: @escaping @Sendable (Request) -> Answer = { _ in .last([]) }
+    ) {
+        self.language = language
         self.answer = answer
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
@@ -103,6 +114,11 @@ package final class LoopbackServer: Sendable {
             close(connection)
         }
         var input: [UInt8] = []
+        guard language == .http else {
+            var byte: UInt8 = 0
+            _ = recv(connection, &byte, 1, 0)
+            return Self.reset(connection)
+        }
         while let request = read(connection, &input) {
             state.update { $0.requests.append(request) }
             switch answer(request) {
@@ -113,15 +129,19 @@ package final class LoopbackServer: Sendable {
                 return
             case .reset(let bytes):
                 _ = send(connection, bytes)
-                var now = linger(l_onoff: 1, l_linger: 0)
-                setsockopt(connection, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
-                return
+                return Self.reset(connection)
             case .stall(let bytes):
                 _ = send(connection, bytes)
                 _ = state.wait { $0.isStopped ? true : nil }
                 return
             }
         }
+    }
+
+    /// Lets the end of a connection be a reset.
+    private static func reset(_ connection: Int32) {
+        var now = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(connection, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
     }
 
     private func read(_ connection: Int32, _ input: inout [UInt8]) -> Request? {

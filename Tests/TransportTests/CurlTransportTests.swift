@@ -131,6 +131,16 @@ import Transport
         #expect(failure(.last(Array("what is this\r\n\r\n".utf8)))?.code == .malformed)
     }
 
+    @Test func `M3: a handshake that is cut off is a connection that broke, and no certificate to distrust`() {
+        let server = LoopbackServer(.none)
+        defer { server.stop() }
+        let url = "https\(server.url.dropFirst(4))"
+        let error = #expect(throws: TransportError.self) {
+            _ = try CurlTransport().send(HTTPRequest(.get, url), to: HTTPReceiver { _ in true })
+        }
+        #expect(error?.code == .interrupted)
+    }
+
     @Test func `what comes after the promised length is not handed on`() throws {
         let server = LoopbackServer { _ in .last(LoopbackServer.response("200 OK", [:], [1, 2, 3, 4], length: 2)) }
         defer { server.stop() }

@@ -129,7 +129,8 @@ extension TransportError {
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_ISSUER_ERROR:
             self.init(.untrusted, "the certificate of \(host) is not to be trusted")
         case CURLE_SSL_CACERT_BADFILE: self.init(.untrusted, "the file of trusted certificates can't be read")
-        case CURLE_SSL_CONNECT_ERROR: self.init(.untrusted, "no secure connection to \(host) could be agreed on")
+        // Whatever ended the handshake, be it a reset; certificates have codes of their own.
+        case CURLE_SSL_CONNECT_ERROR: self.init(.interrupted, "no secure connection to \(host) could be agreed on")
         case CURLE_URL_MALFORMAT: self.init(.invalid, "the URL of the request is none")
         case CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY, CURLE_BAD_CONTENT_ENCODING:
             self.init(.malformed, "\(host) does not answer as an HTTP server does")
