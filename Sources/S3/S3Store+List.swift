@@ -16,7 +16,12 @@ extension S3Store {
         do throws(StorageError) {
             let (_, body) = try service.send(.init(method: .get, bucket: bucket, query: query))
             noteBucket()
-            return try ListingPage(document: body)
+            let page = try ListingPage(document: body)
+            // Whoever walks through the pages would never come to an end.
+            guard page.next == nil || page.next != request.token else {
+                throw StorageError(.corrupted, "the service's listing does not go on")
+            }
+            return page
         } catch {
             // A listing asks for no object: what is not found is the bucket.
             guard error.code == .notFound else { throw error }
@@ -49,9 +54,16 @@ extension ListingPage {
                     modified: element["LastModified"].flatMap { Dates.iso8601($0.text) } ?? Timestamp(nanoseconds: 0)))
         }
         for element in document.all("CommonPrefixes") { prefixes.append(try name(element["Prefix"])) }
-        guard document["IsTruncated"]?.text == "true" else { return }
-        // A page that is not the last and does not say how to go on would end the listing too early, unnoticed.
-        guard let token = document["NextContinuationToken"]?.text, !token.isEmpty else { throw damaged }
-        next = ListingToken(token)
+        if let token = document["NextContinuationToken"]?.text, !token.isEmpty {
+            next = ListingToken(token)
+        } else if document.isTruncated {
+            // A page that is not the last and does not say how to go on would end the listing too early, unnoticed.
+            throw damaged
+        }
     }
+}
+
+extension XMLElement {
+    /// Whether a listing goes on after this page of it; some services write `True`.
+    var isTruncated: Bool { self["IsTruncated"]?.text.lowercased() == "true" }
 }

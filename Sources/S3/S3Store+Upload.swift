@@ -86,7 +86,9 @@ extension S3Store {
     package func uploads(prefix: String) throws(StorageError) -> [PendingUpload] {
         var uploads: [PendingUpload] = []
         var call = S3Service.Call(method: .get, bucket: bucket)
-        call.query = [("uploads", ""), ("encoding-type", "url"), ("prefix", prefix)]
+        let query: [(name: String, value: String)] = [("uploads", ""), ("encoding-type", "url"), ("prefix", prefix)]
+        call.query = query
+        var last: (key: String, id: String)?
         while true {
             let (_, body) = try service.send(call)
             guard let page = XMLElement.parse(body), page.name == "ListMultipartUploadsResult" else {
@@ -102,22 +104,25 @@ extension S3Store {
                         Upload(key: ObjectKey(key), id: id),
                         begun: element["Initiated"].flatMap { Dates.iso8601($0.text) }))
             }
-            guard page["IsTruncated"]?.text == "true", let key = page["NextKeyMarker"]?.text,
-                let id = page["NextUploadIdMarker"]?.text
+            guard page.isTruncated, let key = page["NextKeyMarker"]?.text, let id = page["NextUploadIdMarker"]?.text
             else {
                 return uploads
             }
+            guard last?.key != key || last?.id != id else {
+                throw StorageError(.corrupted, "the service's list of uploads does not go on")
+            }
+            last = (key, id)
             let marker = isEncoded ? PercentEncoding.decode(key) ?? key : key
-            call.query = [
-                ("uploads", ""), ("encoding-type", "url"), ("prefix", prefix), ("key-marker", marker),
-                ("upload-id-marker", id),
-            ]
+            call.query = query
+            call.query.append(("key-marker", marker))
+            call.query.append(("upload-id-marker", id))
         }
     }
 
     package func parts(of upload: Upload) throws(StorageError) -> [UploadedPart] {
         var parts: [UploadedPart] = []
         var call = self.call(.get, upload)
+        var last: Int?
         while true {
             let (_, body) = try service.send(call)
             guard let page = XMLElement.parse(body), page.name == "ListPartsResult" else {
@@ -129,13 +134,17 @@ extension S3Store {
                 else { continue }
                 parts.append(UploadedPart(number: number, etag: ETag(header: etag), size: size))
             }
-            guard page["IsTruncated"]?.text == "true", let marker = page["NextPartNumberMarker"]?.text,
-                Int(marker).map({ $0 >= parts.last?.number ?? 0 }) == true, !page.all("Part").isEmpty
+            guard page.isTruncated, let marker = page["NextPartNumberMarker"].flatMap({ Int($0.text) }),
+                marker >= parts.last?.number ?? 0, !page.all("Part").isEmpty
             else {
                 return parts.sorted { $0.number < $1.number }
             }
+            guard marker != last else {
+                throw StorageError(.corrupted, "the service's list of parts does not go on")
+            }
+            last = marker
             call = self.call(.get, upload)
-            call.query.append(("part-number-marker", marker))
+            call.query.append(("part-number-marker", String(marker)))
         }
     }
 

@@ -98,6 +98,7 @@ private final class HostileServer: Sendable {
         let documents = [
             "", "<", "<ListBucketResult>", "<Error><Code>Oops</Code></Error>",
             "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+            "<ListBucketResult><IsTruncated>True</IsTruncated></ListBucketResult>",
             "<ListBucketResult><Contents><Key>k</Key></Contents></ListBucketResult>",
             "<ListBucketResult><Contents><Key>k</Key><Size>-5</Size></Contents></ListBucketResult>",
             "<ListBucketResult><Contents><Key>k</Key><Size>99999999999999999999</Size></Contents></ListBucketResult>",
@@ -166,5 +167,59 @@ private final class HostileServer: Sendable {
         #expect(try store.write("folder/", []).etag == ETag(""))
         #expect(try store.read("folder/") == [])
         #expect(try store.read("k") == [7])
+    }
+
+    @Test func `a listing that does not go on is an error, and does not go on for ever`() throws {
+        let listing = """
+            <ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>k</Key><Size>1</Size></Contents>\
+            <NextContinuationToken>same</NextContinuationToken></ListBucketResult>
+            """
+        let uploads = """
+            <ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker>\
+            <NextUploadIdMarker>1</NextUploadIdMarker></ListMultipartUploadsResult>
+            """
+        let parts = """
+            <ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>1</NextPartNumberMarker>\
+            <Part><PartNumber>1</PartNumber><Size>1</Size><ETag>e</ETag></Part></ListPartsResult>
+            """
+        let count = Monitor(0)
+        let server = LoopbackServer { request in
+            let number = count.update { count in
+                count += 1
+                return count
+            }
+            guard number < 30 else { return .bytes(LoopbackServer.response("500 Enough")) }
+            let isUploads = request.target.contains("uploads=")
+            let document = request.target.contains("list-type") ? listing : isUploads ? uploads : parts
+            return .bytes(LoopbackServer.response("200 OK", [:], Array(document.utf8)))
+        }
+        defer { server.stop() }
+        let store = try store(server, attempts: 1)
+        func code(_ body: () throws -> Void) -> StorageError.Code? {
+            (#expect(throws: StorageError.self) { try body() })?.code
+        }
+        #expect(code { try store.eachPage(ListingRequest()) { _ in server.requests.count < 20 } } == .corrupted)
+        #expect(server.requests.count == 2)
+        #expect(code { _ = try store.uploads(prefix: "") } == .corrupted)
+        #expect(code { _ = try store.parts(of: Upload(key: "k", id: "1")) } == .corrupted)
+        #expect(server.requests.count == 6)
+    }
+
+    @Test(arguments: ["<IsTruncated>True</IsTruncated>", "<IsTruncated>TRUE</IsTruncated>", ""])
+    func `a listing that says how it goes on does so, however it says that it does`(word: String) throws {
+        let server = LoopbackServer { request in
+            let isFirst = !request.target.contains("continuation-token")
+            let (key, rest) = isFirst ? ("a", word + "<NextContinuationToken>t</NextContinuationToken>") : ("b", "")
+            let document =
+                "<ListBucketResult><Contents><Key>\(key)</Key><Size>1</Size></Contents>\(rest)</ListBucketResult>"
+            return .bytes(LoopbackServer.response("200 OK", [:], Array(document.utf8)))
+        }
+        defer { server.stop() }
+        var keys: [ObjectKey] = []
+        try store(server, attempts: 1).eachPage(ListingRequest()) { page in
+            keys += page.objects.map(\.key)
+            return true
+        }
+        #expect(keys == ["a", "b"])
     }
 }
