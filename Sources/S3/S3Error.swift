@@ -12,8 +12,14 @@ extension StorageError {
     ///   - body: The document that came with it, of which a HEAD has none.
     init(_ response: HTTPResponse, body: [UInt8]) {
         let document = XMLElement.parse(body)
-        let code = document?.name == "Error" ? document?["Code"]?.text : nil
+        let isTold = document?.name == "Error"
+        let code = isTold ? document?["Code"]?.text : nil
         let words = ["\(response.status)", code ?? ""].filter { !$0.isEmpty }.joined(separator: " ")
+        // A page of something on the way there says nothing of objects.
+        guard isTold || body.isEmpty || response.status != 404 else {
+            self.init(.unavailable, "something other than the service answered (\(words))")
+            return
+        }
         let (meaning, reason, hint) = Self.meaning(response.status, code)
         self.init(
             meaning, "\(reason) (\(words))", hint: hint,
@@ -51,6 +57,8 @@ extension StorageError {
             return (.accessDenied, "the object is archived", "restore it in the service first")
         case "AccessDenied": return (.accessDenied, "access denied", nil)
         case "NotImplemented", "MethodNotAllowed": return (.unsupported, "the service does not offer this", nil)
+        // Nobody refused anything: it may have been carried out.
+        case nil where 200..<300 ~= status: return (.corrupted, "the service's answer can't be read", nil)
         default: return meaning(status)
         }
     }

@@ -32,6 +32,7 @@ extension S3Store {
         call.body = document
         do throws(StorageError) {
             let (response, body) = try service.send(call)
+            guard !body.isEmpty else { throw StorageError(.unsupported, "the service deletes no batches") }
             guard let result = XMLElement.parse(body), result.name == "DeleteResult" else {
                 throw StorageError(response, body: body)
             }

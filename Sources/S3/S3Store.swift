@@ -32,7 +32,9 @@ package final class S3Store: ObjectStore {
 
     package func delete(_ key: ObjectKey) throws(StorageError) {
         do throws(StorageError) {
-            _ = try service.send(.init(method: .delete, bucket: bucket, key: key))
+            let (response, body) = try service.send(.init(method: .delete, bucket: bucket, key: key))
+            // A service has nothing to say then; a proxy may have a page.
+            guard body.isEmpty || XMLElement.parse(body) != nil else { throw StorageError(response, body: body) }
         } catch {
             guard error.code == .notFound else { throw error }
         }

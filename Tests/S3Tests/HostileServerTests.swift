@@ -157,7 +157,7 @@ private final class HostileServer: Sendable {
         #expect(error?.code == .unavailable)
     }
 
-    @Test func `the marker of a folder may have no version, as with SeaweedFS, and a file that of no character`() throws {
+    @Test func `the marker of a folder may have no version, as with SeaweedFS, and a file an empty one`() throws {
         let server = LoopbackServer { request in
             let isMarker = request.target.hasSuffix("/")
             return .bytes(LoopbackServer.response("200 OK", isMarker ? [:] : ["ETag": "\"\""], isMarker ? [] : [7]))
@@ -221,5 +221,96 @@ private final class HostileServer: Sendable {
             return true
         }
         #expect(keys == ["a", "b"])
+    }
+
+    @Test(arguments: ["404 Not Found", "200 OK"])
+    func `M3: a page of a proxy does not say that there is no such object, nor that it was deleted`(
+        status: String
+    ) throws {
+        let page = Array("<html><body>Who are you?<br></body></html>".utf8)
+        let answer = LoopbackServer.response(status, ["Content-Type": "text/html"], page)
+        let server = LoopbackServer { _ in .bytes(answer) }
+        defer { server.stop() }
+        let store = try store(server, attempts: 1)
+        let code: StorageError.Code = status == "200 OK" ? .corrupted : .unavailable
+        let calls: [() throws -> Void] = [
+            { _ = try store.read("k") }, { _ = try store.list(ListingRequest()) }, { try store.delete("k") },
+            { try store.abort(Upload(key: "k", id: "1")) }, { _ = try store.delete(["k", "l"]) },
+        ]
+        for (number, call) in calls.enumerated() where status != "200 OK" || number != 3 {
+            let error = #expect(throws: StorageError.self) { try call() }
+            #expect(error?.code == code, "call \(number)")
+        }
+    }
+
+    @Test func `M3: what a service says is not there is not there, with a document or without`() throws {
+        let server = LoopbackServer { request in
+            let document = request.method == "GET" ? " <Error><Code>NoSuchKey</Code></Error>" : ""
+            return .bytes(LoopbackServer.response("404 Not Found", [:], Array(document.utf8)))
+        }
+        defer { server.stop() }
+        let store = try store(server, attempts: 1)
+        try store.delete("k")
+        let error = #expect(throws: StorageError.self) { try store.read("k") }
+        #expect(error?.code == .notFound)
+    }
+
+    /// A store whose server answers what makes it work with a document, and `HEAD` with an object of three bytes.
+    private func working(
+        attempts: Int, _ document: @escaping @Sendable (LoopbackServer.Request) -> String
+    ) throws -> (store: RetryingStore, server: LoopbackServer) {
+        let server = LoopbackServer { request in
+            guard request.method != "HEAD" else {
+                return .bytes(LoopbackServer.response("200 OK", ["ETag": "\"e-1\""], length: 3))
+            }
+            let body = Array(document(request).utf8)
+            let isGone = body.starts(with: "<Error>".utf8)
+            return .bytes(LoopbackServer.response(isGone ? "404 Not Found" : "200 OK", [:], body))
+        }
+        return try (store(server, attempts: attempts), server)
+    }
+
+    private let upload = Upload(key: "k", id: "1")
+    private let parts = [UploadedPart(number: 1, etag: ETag("e"), size: 3)]
+
+    @Test func `W8: blanks that keep the connection alive while the service works are no part of its answer`() throws {
+        let (store, server) = try working(attempts: 1) { request in
+            let name = request.method == "POST" ? "CompleteMultipartUpload" : "Copy"
+            let kind = request.method == "POST" ? "" : request.target.contains("partNumber") ? "Part" : "Object"
+            let element = "\(name)\(kind)Result"
+            return " \n \r\n\t<?xml version=\"1.0\"?><\(element)><ETag>e</ETag></\(element)>"
+        }
+        defer { server.stop() }
+        #expect(try store.copy("k", ifVersion: nil, to: "l", attributes: nil).size == 3)
+        let part = try store.copyPart(1, of: upload, from: "k", range: 0..<3, ifVersion: ETag("e"))
+        #expect(part.etag == ETag("e"))
+        try store.complete(upload, parts, condition: .always)
+    }
+
+    @Test func `an answer that can't be read is no refusal`() throws {
+        let (store, server) = try working(attempts: 2) { _ in "<html>" }
+        defer { server.stop() }
+        func code(_ body: () throws -> Void) -> StorageError.Code? {
+            (#expect(throws: StorageError.self) { try body() })?.code
+        }
+        #expect(code { _ = try store.copy("k", ifVersion: nil, to: "l", attributes: nil) } == .corrupted)
+        #expect(
+            code { _ = try store.copyPart(1, of: upload, from: "k", range: 0..<3, ifVersion: ETag("e")) }
+                == .corrupted)
+        #expect(code { _ = try store.complete(upload, parts, condition: .always) } == .corrupted)
+        #expect(server.requests.count == 6)
+    }
+
+    @Test func `W1: an upload whose end was answered by something unreadable is found whole`() throws {
+        let count = Monitor(0)
+        let (store, server) = try working(attempts: 3) { _ in
+            let number = count.update { count in
+                count += 1
+                return count
+            }
+            return number == 1 ? "<html>" : "<Error><Code>NoSuchUpload</Code></Error>"
+        }
+        defer { server.stop() }
+        #expect(try store.complete(upload, parts, condition: .always)?.etag == ETag("e-1"))
     }
 }

@@ -15,6 +15,8 @@ package struct XMLElement: Sendable {
     /// Whether a byte stands for a character that no document of XML 1.0 has.
     static func isForbidden(_ byte: UInt8) -> Bool { byte < 0x20 && byte != 0x09 && byte != 0x0A && byte != 0x0D }
 
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D }
+
     /// A text as the content of an element.
     ///
     /// Line breaks are written by their numbers: a parser makes a CR into an LF.
@@ -65,6 +67,7 @@ package struct XMLElement: Sendable {
 
     /// Reads a whole document; `nil` if it is not well-formed, or nested deeper than any that a service sends.
     ///
+    /// Blanks before it, by which a service keeps a connection alive while it works, are left out.
     /// Control characters, which XML can't hold and Ceph sends all the same where it repeats a name, become `?`.
     /// Names lose their namespace. The corresponding C function is `XML_Parse`.
     package static func parse(_ bytes: [UInt8]) -> XMLElement? {
@@ -88,7 +91,7 @@ package struct XMLElement: Sendable {
             let bytes = UnsafeRawBufferPointer(start: text, count: Int(count))
             Unmanaged<TreeBuilder>.fromOpaque(context).takeUnretainedValue().add(bytes)
         }
-        let bytes = withoutForbidden(bytes)
+        let bytes = withoutForbidden(bytes).drop(while: isBlank)
         let status = bytes.withUnsafeBytes { bytes in
             XML_Parse(
                 parser, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(clamping: bytes.count), 1)
