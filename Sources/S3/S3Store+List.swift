@@ -38,22 +38,27 @@ extension ListingPage {
         let isEncoded = document["EncodingType"]?.text == "url"
         // Names that are written out must be whole.
         guard isEncoded || !bytes.contains(where: XMLElement.isForbidden) else { throw damaged }
-        func name(_ element: XMLElement?) throws(StorageError) -> String {
-            guard let element, let name = isEncoded ? PercentEncoding.decode(element.text) : element.text else {
-                throw damaged
-            }
+        var illegible: [String] = []
+        func name(_ element: XMLElement?) throws(StorageError) -> String? {
+            guard let text = element?.text else { throw damaged }
+            let name = isEncoded ? PercentEncoding.decode(text) : text
+            if name == nil { illegible.append(text) }
             return name
         }
         self.init()
         for element in document.all("Contents") {
             guard let size = element["Size"].flatMap({ Int64($0.text) }), size >= 0 else { throw damaged }
+            guard let key = try name(element["Key"]) else { continue }
             objects.append(
                 ObjectInfo(
-                    key: ObjectKey(try name(element["Key"])), size: size,
+                    key: ObjectKey(key), size: size,
                     etag: ETag(header: element["ETag"]?.text ?? ""),
                     modified: element["LastModified"].flatMap { Dates.iso8601($0.text) } ?? Timestamp(nanoseconds: 0)))
         }
-        for element in document.all("CommonPrefixes") { prefixes.append(try name(element["Prefix"])) }
+        for element in document.all("CommonPrefixes") {
+            if let prefix = try name(element["Prefix"]) { prefixes.append(prefix) }
+        }
+        self.illegible = illegible
         if let token = document["NextContinuationToken"]?.text, !token.isEmpty {
             next = ListingToken(token)
         } else if document.isTruncated {

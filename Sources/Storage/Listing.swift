@@ -40,12 +40,20 @@ package struct ListingPage: Hashable, Sendable {
     ///
     /// A page may be empty and not the last.
     package var next: ListingToken?
+    /// Keys and rolled-up prefixes that are not UTF-8, and so can't be asked for, as the store wrote them.
+    package var illegible: [String]
 
-    package init(objects: [ObjectInfo] = [], prefixes: [String] = [], next: ListingToken? = nil) {
+    package init(
+        objects: [ObjectInfo] = [], prefixes: [String] = [], next: ListingToken? = nil, illegible: [String] = []
+    ) {
         self.objects = objects
         self.prefixes = prefixes
         self.next = next
+        self.illegible = illegible
     }
+
+    /// Whether nothing is on it; it may not be the last all the same.
+    package var isEmpty: Bool { objects.isEmpty && prefixes.isEmpty && illegible.isEmpty }
 }
 
 extension ObjectStore {

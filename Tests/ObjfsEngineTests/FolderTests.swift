@@ -41,6 +41,14 @@ import VFS
         #expect(throws: Errno.fileNameTooLong) { try mount.lookup(long) }
     }
 
+    @Test func `M2: a key that is not UTF-8 hides no other, and its folder is not empty`() throws {
+        let store = try WritableStore(["a/": "", "a/fine": "1"])
+        store.mount.counter.add(illegible: "a/b%FFd")
+        #expect(try store.mount.names("a") == ["fine"])
+        try store.unlink("a/fine")
+        #expect(throws: Errno.directoryNotEmpty) { try store.removeFolder("a") }
+    }
+
     @Test func `names that Swift takes for the same are different files`() throws {
         let mount = try MountedStore(["caf\u{E9}": "one"])
         try mount.memory.write("cafe\u{301}", "two!".utf8)

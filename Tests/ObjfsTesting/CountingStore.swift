@@ -30,6 +30,7 @@ package final class CountingStore: ObjectStore {
     private let state = Mutex(Counts())
     private let beforeRead: @Sendable (Int) throws(StorageError) -> Void
     private let tellsVersions: Bool
+    private let illegible = Mutex<[String]>([])
     private let hooks = Mutex<[Operation: @Sendable () -> StorageError?]>([:])
 
     /// Wraps a store.
@@ -50,6 +51,9 @@ package final class CountingStore: ObjectStore {
     package var name: String { base.name }
     package var counts: Counts { state.withLock { $0 } }
     package func reset() { state.withLock { $0 = Counts() } }
+
+    /// Lets listings tell from now on of a key that is not UTF-8.
+    package func add(illegible key: String) { illegible.withLock { $0.append(key) } }
 
     /// Does something before each operation of a kind from now on; an error that it returns is the answer.
     package func before(_ operation: Operation, _ body: @escaping @Sendable () -> StorageError?) {
@@ -80,7 +84,9 @@ package final class CountingStore: ObjectStore {
     package func list(_ request: ListingRequest) throws(StorageError) -> ListingPage {
         state.withLock { $0.lists += 1 }
         try call(.list)
-        return try base.list(request)
+        var page = try base.list(request)
+        page.illegible += illegible.withLock { $0 }.filter { $0.hasPrefix(request.prefix) }
+        return page
     }
 
     @discardableResult

@@ -313,4 +313,22 @@ private final class HostileServer: Sendable {
         defer { server.stop() }
         #expect(try store.complete(upload, parts, condition: .always)?.etag == ETag("e-1"))
     }
+
+    @Test func `M2: a key that is not UTF-8 is told apart from the others of its page`() throws {
+        let listing = """
+            <ListBucketResult><EncodingType>url</EncodingType>\
+            <Contents><Key>p/a%20b</Key><Size>1</Size></Contents>\
+            <Contents><Key>p/b%FFd</Key><Size>1</Size></Contents>\
+            <Contents><Key>p/c</Key><Size>1</Size></Contents>\
+            <CommonPrefixes><Prefix>p/%E4/</Prefix></CommonPrefixes>\
+            <CommonPrefixes><Prefix>p/%C3%A4/</Prefix></CommonPrefixes></ListBucketResult>
+            """
+        let server = LoopbackServer { _ in .bytes(LoopbackServer.response("200 OK", [:], Array(listing.utf8))) }
+        defer { server.stop() }
+        let store = try PrefixedStore(store(server, attempts: 1), prefix: "p")
+        let page = try store.list(ListingRequest(isDelimited: true))
+        #expect(page.objects.map(\.key) == ["a b", "c"])
+        #expect(page.prefixes == ["\u{E4}/"])
+        #expect(page.illegible == ["p/b%FFd", "p/%E4/"])
+    }
 }

@@ -156,14 +156,13 @@ extension Listings {
             let below = ListingRequest(prefix: key + "/", isDelimited: true, limit: 1)
             let asked = ContinuousClock.now
             var page = try store.list(below)
-            while page.objects.isEmpty, page.prefixes.isEmpty, let next = page.next {
+            while page.isEmpty, let next = page.next {
                 var request = below
                 request.token = next
                 page = try store.list(request)
             }
-            let isFolder = !page.objects.isEmpty || !page.prefixes.isEmpty
             let object = first.page.objects.find(key).map(Found.object)
-            return finding(isFolder ? .folder : object, min(asked, first.asked))
+            return finding(page.isEmpty ? object : .folder, min(asked, first.asked))
         }
         return try ask(key, in: folder, stem: nil)
     }
@@ -270,8 +269,10 @@ extension Listings {
         var request = request
         var page = try store.list(request)
         while page.objects.isEmpty, page.prefixes.isEmpty, let next = page.next {
+            let illegible = page.illegible
             request.token = next
             page = try store.list(request)
+            page.illegible = illegible + page.illegible
         }
         let extent = Extent(page, answering: request, from: lower, asked: asked)
         state.withLock { $0.add(extent, to: ObjectKey(folder), lifetime) }

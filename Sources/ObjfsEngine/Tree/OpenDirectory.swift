@@ -61,6 +61,7 @@ final class OpenDirectory: Sendable {
         for prefix in extent.page.prefixes {
             add(String(decoding: prefix.utf8.dropLast(), as: UTF8.self), .folder, extent.asked, &state)
         }
+        state.hidden += extent.page.illegible
         state.last = extent
         state.isComplete = extent.page.next == nil
         if state.isComplete { addUnlisted(&state) }

@@ -117,7 +117,7 @@ extension Engine {
         } catch {
             file.state.withLock { state in
                 _ = try? state.draft?.file.note(failure: error.message)
-                if error.code == .unavailable || error.code == .timedOut { state.mayHaveVersion = true }
+                if error.isTransient { state.mayHaveVersion = true }
             }
             complaints.tell(operation, file.url, error)
             if error.code == .accessDenied { file.bucket.noteRefused(file.key) }

@@ -257,7 +257,9 @@ extension Engine {
         return try answering(operation, folder.url("")) { () throws(StorageError) in
             var isEmpty = true
             try folder.bucket.store.eachPage(ListingRequest(prefix: folder.prefix, limit: 2)) { page in
-                isEmpty = page.objects.allSatisfy { sameBytes($0.key.string, folder.prefix) && $0.size == 0 }
+                isEmpty =
+                    page.illegible.isEmpty
+                    && page.objects.allSatisfy { sameBytes($0.key.string, folder.prefix) && $0.size == 0 }
                 return isEmpty
             }
             return isEmpty

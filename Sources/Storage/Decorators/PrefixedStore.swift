@@ -37,7 +37,9 @@ package struct PrefixedStore: ObjectStore {
         let page = try base.list(request)
         // A marker of the prefix itself has no name in here.
         let objects = page.objects.filter { $0.key.string.utf8.count > prefix.utf8.count }
-        return ListingPage(objects: objects.map(inner), prefixes: page.prefixes.map(inner), next: page.next)
+        return ListingPage(
+            objects: objects.map(inner), prefixes: page.prefixes.map(inner), next: page.next,
+            illegible: page.illegible)
     }
 
     @discardableResult
