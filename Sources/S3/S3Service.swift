@@ -45,6 +45,11 @@ package final class S3Service: Sendable {
         var query: [(name: String, value: String)] = []
         var headers: [(name: String, value: String)] = []
         var body: ByteSlice?
+        /// For how long nothing may come or go; `nil` for as long as with most requests.
+        var patience: Duration?
+
+        /// For a request that lets the service work on bytes that it has, of which it may tell nothing meanwhile.
+        static let working = Duration.seconds(300)
     }
 
     /// Sends a request and returns the response with its whole body.
@@ -157,7 +162,8 @@ package final class S3Service: Sendable {
             by: signer, region: region, date: Dates.signing())
         let query = call.query.isEmpty ? "" : "?" + SignatureV4.queryString(call.query)
         return HTTPRequest(
-            call.method, "\(endpoint.scheme)://\(place.host)\(place.path)\(query)", headers: headers, body: call.body)
+            call.method, "\(endpoint.scheme)://\(place.host)\(place.path)\(query)", headers: headers, body: call.body,
+            patience: call.patience)
     }
 
     /// Where the service is for buckets of a region.

@@ -39,6 +39,7 @@ extension S3Store {
     ) throws(StorageError) -> UploadedPart {
         guard !range.isEmpty else { throw StorageError(.invalid, "no bytes to copy") }
         var call = self.call(.put, upload, part: number)
+        call.patience = S3Service.Call.working
         call.headers = [
             ("x-amz-copy-source", "/" + PercentEncoding.path(sourceBucket + "/" + source.string)),
             ("x-amz-copy-source-if-match", version.header),
@@ -65,6 +66,7 @@ extension S3Store {
         // Few services check a condition here, and some ignore it: a look beforehand narrows the gap.
         try check(condition, of: upload.key)
         var call = self.call(.post, upload)
+        call.patience = S3Service.Call.working
         call.body = ByteSlice(Self.document(parts).utf8)
         let (response, body) = try service.send(call)
         // The service keeps the connection alive with a status of 200 before it knows how this goes.

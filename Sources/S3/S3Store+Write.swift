@@ -91,6 +91,7 @@ extension S3Store {
         _ attributes: ObjectAttributes?
     ) throws(StorageError) -> ObjectInfo {
         var call = S3Service.Call(method: .put, bucket: bucket, key: target)
+        call.patience = S3Service.Call.working
         call.headers.append(("x-amz-copy-source", "/" + PercentEncoding.path(sourceBucket + "/" + source.string)))
         if let version { call.headers.append(("x-amz-copy-source-if-match", version.header)) }
         if let attributes {

@@ -16,14 +16,18 @@ package struct HTTPRequest: Sendable {
     /// Names and values, in the order in which they are sent; `Content-Length` follows from the body.
     package var headers: [(name: String, value: String)]
     package var body: ByteSlice?
+    /// For how long nothing may come or go; `nil` leaves it to the transport.
+    package var patience: Duration?
 
     package init(
-        _ method: Method, _ url: String, headers: [(name: String, value: String)] = [], body: ByteSlice? = nil
+        _ method: Method, _ url: String, headers: [(name: String, value: String)] = [], body: ByteSlice? = nil,
+        patience: Duration? = nil
     ) {
         self.method = method
         self.url = url
         self.headers = headers
         self.body = body
+        self.patience = patience
     }
 }
 

@@ -331,4 +331,19 @@ private final class HostileServer: Sendable {
         #expect(page.prefixes == ["\u{E4}/"])
         #expect(page.illegible == ["p/b%FFd", "p/%E4/"])
     }
+
+    @Test func `W8: a service may take its time over bytes that it has, and over no others`() throws {
+        let (store, server) = try working(attempts: 1) { request in
+            Patience.sleep(.seconds(3))
+            let name = request.method == "POST" ? "CompleteMultipartUpload" : "Copy"
+            let kind = request.method == "POST" ? "" : request.target.contains("partNumber") ? "Part" : "Object"
+            return "<\(name)\(kind)Result><ETag>e</ETag></\(name)\(kind)Result>"
+        }
+        defer { server.stop() }
+        #expect(try store.copy("k", ifVersion: nil, to: "l", attributes: nil).size == 3)
+        _ = try store.copyPart(1, of: upload, from: "k", range: 0..<3, ifVersion: ETag("e"))
+        try store.complete(upload, parts, condition: .always)
+        let error = #expect(throws: StorageError.self) { try store.read("k") }
+        #expect(error?.code == .timedOut)
+    }
 }

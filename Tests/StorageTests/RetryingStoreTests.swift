@@ -79,6 +79,25 @@ import Testing
         #expect(clock.slept.withLock { $0.reduce(.zero, +) } <= .seconds(10))
     }
 
+    @Test func `W8: what the store works on for long may fail late and is tried again, as nothing else is`() throws {
+        try base.write("k", [1, 2, 3])
+        let counting = CountingStore(base)
+        let store = RetryingStore(counting, patience: clock.patience())
+        _ = try store.info("k")
+        for operation in [CountingStore.Operation.copy, .info] {
+            counting.before(operation) { [clock] in
+                let isFirst = clock.slept.withLock { slept in
+                    defer { slept.append(.seconds(100)) }
+                    return slept.isEmpty
+                }
+                return isFirst ? StorageError(.unavailable, "the service failed (500 InternalError)") : nil
+            }
+        }
+        #expect(try store.copy("k", ifVersion: nil, to: "l", attributes: nil).size == 3)
+        clock.slept.withLock { $0 = [] }
+        #expect(throws: StorageError.self) { try store.info("k") }
+    }
+
     @Test func `M4: a broken read of a version goes on where it broke, and never mixes versions`() throws {
         let breaking = BreakingStore(base, after: 2_000)
         let bytes = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }

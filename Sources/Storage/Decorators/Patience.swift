@@ -5,6 +5,8 @@ import Synchronization
 package struct Patience: Sendable {
     /// For how long a call may go on, from its start.
     package var limit: Duration
+    /// For how long, where the store works on bytes that it has already, and may take its time before it fails.
+    package var workLimit: Duration
     /// For how long, while the service has never answered at all: a wrong address should be told soon.
     package var limitBeforeAnswer: Duration
     /// How many times a call is made at most.
@@ -19,12 +21,14 @@ package struct Patience: Sendable {
     package var now: @Sendable () -> ContinuousClock.Instant
 
     package init(
-        limit: Duration = .seconds(60), limitBeforeAnswer: Duration = .seconds(7), attempts: Int = 12,
+        limit: Duration = .seconds(60), workLimit: Duration = .seconds(300),
+        limitBeforeAnswer: Duration = .seconds(7), attempts: Int = 12,
         firstPause: Duration = .milliseconds(100), longestPause: Duration = .seconds(20),
         sleep: @escaping @Sendable (Duration) -> Void = Patience.sleep,
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
         self.limit = limit
+        self.workLimit = workLimit
         self.limitBeforeAnswer = limitBeforeAnswer
         self.attempts = attempts
         self.firstPause = firstPause

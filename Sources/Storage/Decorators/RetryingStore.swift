@@ -93,7 +93,7 @@ package final class RetryingStore: ObjectStore {
     package func copy(
         _ source: ObjectKey, of bucket: BucketReference, ifVersion version: ETag, to target: ObjectKey
     ) throws(StorageError) -> ObjectInfo {
-        try persist { () throws(StorageError) in
+        try persist(within: patience.workLimit) { () throws(StorageError) in
             try base.copy(source, of: bucket, ifVersion: version, to: target)
         }
     }
@@ -102,7 +102,7 @@ package final class RetryingStore: ObjectStore {
     package func copy(
         _ source: ObjectKey, ifVersion version: ETag?, to target: ObjectKey, attributes: ObjectAttributes?
     ) throws(StorageError) -> ObjectInfo {
-        try persist { () throws(StorageError) in
+        try persist(within: patience.workLimit) { () throws(StorageError) in
             try base.copy(source, ifVersion: version, to: target, attributes: attributes)
         }
     }
@@ -124,7 +124,7 @@ package final class RetryingStore: ObjectStore {
     package func copyPart(
         _ number: Int, of upload: Upload, from source: ObjectKey, range: Range<Int64>, ifVersion version: ETag
     ) throws(StorageError) -> UploadedPart {
-        try persist { () throws(StorageError) in
+        try persist(within: patience.workLimit) { () throws(StorageError) in
             try base.copyPart(number, of: upload, from: source, range: range, ifVersion: version)
         }
     }
@@ -135,7 +135,7 @@ package final class RetryingStore: ObjectStore {
     ) throws(StorageError) -> ObjectInfo? {
         var attempts = 0
         do throws(StorageError) {
-            return try persist { () throws(StorageError) in
+            return try persist(within: patience.workLimit) { () throws(StorageError) in
                 attempts += 1
                 return try base.complete(upload, parts, condition: condition)
             }
@@ -166,8 +166,11 @@ package final class RetryingStore: ObjectStore {
     }
 
     /// Calls `body` until it succeeds, fails for good, or patience ends.
+    ///
+    /// - Parameter ownLimit: How long that may take, if not as long as with most calls.
     private func persist<Result>(
-        while mayRepeat: () -> Bool = { true }, _ body: () throws(StorageError) -> Result
+        within ownLimit: Duration? = nil, while mayRepeat: () -> Bool = { true },
+        _ body: () throws(StorageError) -> Result
     ) throws(StorageError) -> Result {
         let begin = patience.now()
         var attempt = 1
@@ -182,7 +185,7 @@ package final class RetryingStore: ObjectStore {
                 guard error.isTransient, attempt < patience.attempts, mayRepeat() else { throw error }
                 let pause = patience.pause(after: attempt, asked: error.retryAfter)
                 let limit =
-                    hasAnswered.load(ordering: .relaxed) ? patience.limit : patience.limitBeforeAnswer
+                    hasAnswered.load(ordering: .relaxed) ? ownLimit ?? patience.limit : patience.limitBeforeAnswer
                 guard begin.duration(to: patience.now()) + pause < limit else { throw error }
                 patience.sleep(pause)
                 attempt += 1

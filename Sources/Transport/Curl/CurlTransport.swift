@@ -10,7 +10,7 @@ package final class CurlTransport: HTTPTransport {
         package var certificates: String?
         /// How long making a connection may take.
         package var connectTimeout = Duration.seconds(5)
-        /// For how long nothing may come or go.
+        /// For how long nothing may come or go, unless a request says so itself.
         package var stallTimeout = Duration.seconds(30)
         /// How many connections there may be at a time.
         package var connections = 128

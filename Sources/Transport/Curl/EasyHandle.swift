@@ -25,6 +25,7 @@ final class EasyHandle {
         self.exchange = exchange
         curl_easy_reset(raw)
         setConnection(options, isFresh: exchange.isRepeated)
+        setPatience(exchange.request.patience ?? options.stallTimeout)
         setRequest(exchange.request)
         setCallbacks(exchange)
     }
@@ -52,10 +53,14 @@ final class EasyHandle {
         set(CURLOPT_UPLOAD_BUFFERSIZE, 512 << 10)
         set(CURLOPT_TCP_NODELAY, 1)
         set(CURLOPT_CONNECTTIMEOUT_MS, Int(options.connectTimeout / .milliseconds(1)))
-        set(CURLOPT_LOW_SPEED_LIMIT, 1)
-        set(CURLOPT_LOW_SPEED_TIME, max(Int(options.stallTimeout / .seconds(1)), 1))
         if isFresh { set(CURLOPT_FRESH_CONNECT, 1) }
         if let certificates = options.certificates { ccurl_setopt_string(raw, CURLOPT_CAINFO, certificates) }
+    }
+
+    /// Sets for how long nothing may come or go.
+    private func setPatience(_ patience: Duration) {
+        set(CURLOPT_LOW_SPEED_LIMIT, 1)
+        set(CURLOPT_LOW_SPEED_TIME, max(Int(patience / .seconds(1)), 1))
     }
 
     private func setRequest(_ request: HTTPRequest) {
