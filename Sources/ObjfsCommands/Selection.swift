@@ -49,6 +49,7 @@ enum Selection {
     ) throws(StorageError) {
         var isFound = false
         try location.store.eachPage(ListingRequest(prefix: prefix)) { (page) throws(StorageError) in
+            page.warnOfIllegible(in: location.store)
             for info in page.objects where isWanted(info) {
                 isFound = true
                 guard try body(info) else { return false }
@@ -56,5 +57,13 @@ enum Selection {
             return true
         }
         guard isFound else { throw .notFound() }
+    }
+}
+
+extension ListingPage {
+    /// Tells of keys that are left out because nobody can ask for them.
+    func warnOfIllegible(in store: any ObjectStore) {
+        guard let first = illegible.first else { return }
+        Messages.warn("\(store.name): \(illegible.count) keys left out, for they are not UTF-8: \(first)")
     }
 }

@@ -144,6 +144,16 @@ import Threads
         #expect(asked.headers["content-md5"]?.utf8.count == 24)
     }
 
+    @Test func `M2: ls leaves out a key that is not UTF-8, and says so`() throws {
+        let contents = ["a", "b%FFd", "c"].map { "<Contents><Key>p/\($0)</Key><Size>1</Size></Contents>" }.joined()
+        let listing = "<ListBucketResult><EncodingType>url</EncodingType>\(contents)</ListBucketResult>"
+        let server = LoopbackServer { _ in .bytes(LoopbackServer.response("200 OK", [:], Array(listing.utf8))) }
+        defer { server.stop() }
+        let listed = try objfs(server, ["ls", "s3://b/p/"])
+        #expect(listed.status == 0 && listed.standardOutput == "a\nc\n", "\(listed.standardError)")
+        #expect(listed.standardError == "objfs: s3://b: 1 keys left out, for they are not UTF-8: p/b%FFd\n")
+    }
+
     @Test func `an upload whose end was not answered is found whole, and not sent again`() throws {
         let folder = TemporaryFolder()
         let server = try S3Server.moto(log: folder.path + "/moto.log")

@@ -64,7 +64,8 @@ struct ListCommand: ParsableCommand {
         var isFound = prefix.isEmpty
         let request = ListingRequest(prefix: prefix, isDelimited: !recursive)
         try location.store.eachPage(request) { page in
-            isFound = isFound || !page.objects.isEmpty || !page.prefixes.isEmpty
+            isFound = isFound || !page.isEmpty
+            page.warnOfIllegible(in: location.store)
             show(page, prefix, output)
             return true
         }

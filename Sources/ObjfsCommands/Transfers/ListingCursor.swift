@@ -26,6 +26,7 @@ struct ListingCursor {
             }
             guard !isOver else { return nil }
             let list = try store.list(request)
+            list.warnOfIllegible(in: store)
             page = list.objects[...]
             request.token = list.next
             isOver = list.next == nil
