@@ -59,6 +59,7 @@ extension ListingPage {
             if let prefix = try name(element["Prefix"]) { prefixes.append(prefix) }
         }
         self.illegible = illegible
+        guard document["IsTruncated"]?.text.lowercased() != "false" else { return }
         if let token = document["NextContinuationToken"]?.text, !token.isEmpty {
             next = ListingToken(token)
         } else if document.isTruncated {

@@ -99,7 +99,7 @@ extension ETag {
     /// A version without a character is one: rclone gives it to files whose MD5 it does not know.
     init(of key: ObjectKey, _ response: HTTPResponse) throws(StorageError) {
         let header = response.headers["etag"] ?? ""
-        let isMarker = key.string.hasSuffix("/") && response.headers["content-length"] == "0"
+        let isMarker = key.endsInSlash && response.headers["content-length"] == "0"
         guard !header.isEmpty || isMarker else {
             throw StorageError(.corrupted, "the service does not tell the version of the object")
         }
