@@ -15,6 +15,8 @@ final class OpenFile: Sendable {
     let content: ChunkContent?
     /// Reads the version that was read last.
     private let reader: Mutex<Reader?>
+    /// Why the store could not be read a moment ago, and until when that holds.
+    private let failure = Mutex<(reason: Errno, end: ContinuousClock.Instant)?>(nil)
 
     init(_ inode: Inode, _ flags: OpenFlags, reader: Reader? = nil, content: ChunkContent? = nil) {
         self.inode = inode
@@ -38,6 +40,21 @@ final class OpenFile: Sendable {
         }
         old?.close()
         return reader
+    }
+
+    /// Reads, unless the store was waited for in vain until a moment ago.
+    ///
+    /// The kernel asks again at once for the first page of what it could not read ahead.
+    func reading<Result>(_ body: () throws(Errno) -> Result) throws(Errno) -> Result {
+        if let (reason, end) = failure.withLock({ $0 }), .now < end { throw reason }
+        let begin = ContinuousClock.now
+        do throws(Errno) {
+            return try body()
+        } catch {
+            let isFailure = error == .ioError || error == .timedOut
+            if isFailure, .now - begin > .seconds(1) { failure.withLock { $0 = (error, .now + .seconds(1)) } }
+            throw error
+        }
     }
 
     /// The reader of the version that was opened.
@@ -115,17 +132,21 @@ extension Engine {
         guard offset >= 0, count > 0 else { return [] }
         let (end, overflow) = offset.addingReportingOverflow(Int64(count))
         guard !overflow else { throw .invalidArgument }
-        if let content = file.content { return try read(content, offset..<end, through: file) }
+        return try file.reading { () throws(Errno) in try read(offset..<end, through: file) }
+    }
+
+    private func read(_ wanted: Range<Int64>, through file: OpenFile) throws(Errno) -> [ByteSlice] {
+        if let content = file.content { return try read(content, wanted, through: file) }
         switch try node(file.inode) {
         case .object(let object):
             do throws(Errno) {
-                return try read(object, offset..<end, through: file)
+                return try read(object, wanted, through: file)
             } catch {
                 // What was removed or renamed here meanwhile can be read still.
                 guard error == .staleNFSFileHandle, case .file(let live) = try node(file.inode) else { throw error }
-                return try read(live, offset..<end, through: file)
+                return try read(live, wanted, through: file)
             }
-        case .file(let live): return try read(live, offset..<end, through: file)
+        case .file(let live): return try read(live, wanted, through: file)
         case .account, .folder, .chunkFolder, .chunk: throw .badFileDescriptor
         }
     }

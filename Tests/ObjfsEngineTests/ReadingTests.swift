@@ -42,6 +42,25 @@ import VFS
         #expect(try files.remains() == [])
     }
 
+    @Test func `M3: what the kernel asks again at once when the store has failed waits no second time`() throws {
+        let files = try WritableStore(["a": "content"])
+        let handle = try files.open("a", [.reading])
+        files.mount.counter.before(.read) {
+            usleep(1_100_000)
+            return StorageError(.timedOut, "no answer")
+        }
+        for _ in 0..<3 {
+            #expect(throws: Errno.timedOut) { try files.engine.read(handle, at: 0, count: 7) }
+        }
+        #expect(files.mount.counter.counts.reads == 1)
+        files.mount.counter.before(.read) { nil }
+        // Who opens it anew asks anew, and so does everybody a moment later.
+        #expect(try files.mount.text("a") == "content")
+        usleep(1_100_000)
+        #expect(try files.engine.read(handle, at: 0, count: 7).flatMap(\.array) == Array("content".utf8))
+        files.engine.release(handle)
+    }
+
     @Test(arguments: [1, 100, 4096, 131_072, 1 << 20])
     func `a file is its object, whatever the size of the reads`(count: Int) throws {
         let mount = try MountedStore()
