@@ -62,7 +62,7 @@ extension S3Store {
     @discardableResult
     package func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
-    ) throws(StorageError) -> ObjectInfo? {
+    ) throws(StorageError) -> CompletedUpload {
         // Few services check a condition here, and some ignore it: a look beforehand narrows the gap.
         try check(condition, of: upload.key)
         var call = self.call(.post, upload)
@@ -70,11 +70,10 @@ extension S3Store {
         call.body = ByteSlice(Self.document(parts).utf8)
         let (response, body) = try service.send(call)
         // The service keeps the connection alive with a status of 200 before it knows how this goes.
-        guard let document = XMLElement.parse(body), document.name != "Error", document["ETag"] != nil else {
+        guard let document = XMLElement.parse(body), document.name != "Error", let version = document["ETag"] else {
             throw StorageError(response, body: body)
         }
-        // The version that is named here is another word for it, on some services, than any later answer has.
-        return nil
+        return .named(ETag(header: version.text))
     }
 
     package func abort(_ upload: Upload) throws(StorageError) {

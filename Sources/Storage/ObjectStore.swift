@@ -160,14 +160,14 @@ package protocol ObjectStore: Sendable {
     ///   - parts: At least one part; all but the last hold ``UploadLimits/smallestPart`` bytes or more.
     ///   - condition: What must hold for the object to be written. A store that can only look before it writes does so.
     ///
-    /// - Returns: The object, where the store knows it by then. ``info(_:)`` asks one that does not,
-    ///   for which some services read all of the object again.
+    /// - Returns: The object, where the store knows it by then. If not, ``info(_:)`` asks for it, for which some
+    ///   services read all of it again.
     ///
     /// The corresponding S3 operation is `CompleteMultipartUpload`.
     @discardableResult
     func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
-    ) throws(StorageError) -> ObjectInfo?
+    ) throws(StorageError) -> CompletedUpload
 
     /// Gives an upload up, and its parts; one that is not there is given up already.
     ///

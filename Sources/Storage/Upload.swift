@@ -39,6 +39,17 @@ package struct UploadedPart: Hashable, Sendable {
     }
 }
 
+/// What has become of the parts of an upload.
+package enum CompletedUpload: Hashable, Sendable {
+    /// An object that the store knows.
+    case object(ObjectInfo)
+    /// An object that must be asked for. With some services this version is another word for the one it has.
+    case named(ETag)
+
+    /// The object, if the store knows it.
+    package var object: ObjectInfo? { if case .object(let info) = self { info } else { nil } }
+}
+
 /// How large objects and their parts may be, in bytes.
 package struct UploadLimits: Hashable, Sendable {
     /// The smallest part that need not be the last.

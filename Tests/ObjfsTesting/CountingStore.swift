@@ -175,11 +175,12 @@ package final class CountingStore: ObjectStore {
     @discardableResult
     package func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
-    ) throws(StorageError) -> ObjectInfo? {
+    ) throws(StorageError) -> CompletedUpload {
         try call(.complete)
-        let info = try base.complete(upload, parts, condition: condition)
+        let completed = try base.complete(upload, parts, condition: condition)
         try call(.completed)
-        return tellsVersions ? info : nil
+        guard !tellsVersions, let info = completed.object else { return completed }
+        return .named(info.etag)
     }
 
     package func abort(_ upload: Upload) throws(StorageError) { try base.abort(upload) }

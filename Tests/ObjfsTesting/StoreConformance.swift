@@ -165,7 +165,8 @@ package struct StoreConformance {
         try expect(.notFound, "an upload shows nothing before it is complete") { () throws(StorageError) in
             _ = try store.info(key("parts"))
         }
-        let info = try store.complete(upload, [replaced, second], condition: .always) ?? store.info(key("parts"))
+        let completed = try store.complete(upload, [replaced, second], condition: .always)
+        let info = try completed.object ?? store.info(key("parts"))
         try expect(info.size == Int64(smallest) + 2, "a complete upload tells its size")
         try expect(try store.read(key("parts")) == first + [9, 9], "parts are put together in order")
         if !limits.contains(.losesMetadata) {

@@ -165,7 +165,7 @@ private final class BreakingStore: ObjectStore {
     }
     func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
-    ) throws(StorageError) -> ObjectInfo? { try base.complete(upload, parts, condition: condition) }
+    ) throws(StorageError) -> CompletedUpload { try base.complete(upload, parts, condition: condition) }
     func abort(_ upload: Upload) throws(StorageError) { try base.abort(upload) }
     func uploads(prefix: String) throws(StorageError) -> [PendingUpload] { try base.uploads(prefix: prefix) }
 }

@@ -13,6 +13,7 @@ final class Bucket: Sendable {
     private let retired = Mutex<Set<Version>>([])
     private let changes = Mutex(Changes())
     private let lacksPartCopies = Atomic(false)
+    private let namesVersions = Atomic(false)
     private let permission = Mutex(Permission())
     private let copies = Mutex<[LiveFile]>([])
     /// Kept by who looks names up, opens or changes what they stand for.
@@ -103,6 +104,17 @@ final class Bucket: Sendable {
     /// Whether the store said that it can't copy parts.
     var copiesNoParts: Bool { lacksPartCopies.load(ordering: .relaxed) }
     func noteNoPartCopies() { lacksPartCopies.store(true, ordering: .relaxed) }
+
+    /// Whether a version is the one that the end of an upload named, as far as the store was seen to name them so.
+    ///
+    /// With services that name it by another word, another client's object of the same size is taken for it.
+    func isVersion(_ version: ETag, named name: ETag) -> Bool {
+        guard version != name else {
+            namesVersions.store(true, ordering: .relaxed)
+            return true
+        }
+        return !namesVersions.load(ordering: .relaxed)
+    }
 
     // MARK: What may be written
 

@@ -20,14 +20,14 @@ struct Commit {
     ///
     /// What is written to the draft meanwhile stays for the next time.
     func run() throws(StorageError) -> ObjectInfo {
-        if let info = try put().info { return info }
+        if let info = try put().stored.object { return info }
         return try learn()
     }
 
     /// What the store has after a commit.
     struct Result {
-        /// The version, which is the draft's base now; `nil` if the store did not tell.
-        let info: ObjectInfo?
+        /// The object, whose version is the draft's base now, or what the store called that.
+        let stored: CompletedUpload
         /// What it carries: not what it should, if that was changed after the upload had begun, which fixes it.
         let carried: ObjectAttributes
     }
@@ -47,15 +47,15 @@ struct Commit {
             draft.state.update { state in
                 state.stored = generation
                 state.streamed = StreamedParts()
-                if let info = result.info {
-                    build(&state, on: info)
-                } else {
-                    state.unlearned = size
+                switch result.stored {
+                case .object(let info): build(&state, on: info)
+                case .named(let version):
+                    state.unlearned = Draft.Unlearned(size: size, name: version)
                     try? draft.file.noteStored()
                     noteSince(state, size)
                 }
             }
-            if result.info != nil { try? draft.file.noteNoUpload() }
+            if result.stored.object != nil { try? draft.file.noteNoUpload() }
             return result
         } catch {
             draft.state.withLock { $0.since = nil }
@@ -69,7 +69,9 @@ struct Commit {
     func learn() throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {
             let info = try store.info(key)
-            guard info.size == draft.state.withLock({ $0.unlearned }) else { throw .changed() }
+            guard let written = draft.state.withLock({ $0.unlearned }), info.size == written.size,
+                draft.bucket.isVersion(info.etag, named: written.name)
+            else { throw .changed() }
             draft.state.update { build(&$0, on: info) }
             return info
         } catch {
@@ -83,15 +85,15 @@ struct Commit {
     /// A version that no store has, in the place of one that can't be learned.
     var unknownVersion: ObjectInfo {
         ObjectInfo(
-            key: key, size: draft.state.withLock { $0.unlearned } ?? 0, etag: ETag("unknown"),
+            key: key, size: draft.state.withLock { $0.unlearned?.size } ?? 0, etag: ETag("unknown"),
             modified: Timestamp(nanoseconds: Complaints.now))
     }
 
     private func write(_ size: Int64) throws(StorageError) -> Result {
-        if let copy = try copyWhole(size) { return Result(info: copy, carried: attributes) }
+        if let copy = try copyWhole(size) { return Result(stored: .object(copy), carried: attributes) }
         // What was sent and could not be kept is in its parts alone, however short the file is by now.
         guard size <= draft.grid.single, draft.giveUpPartsIfKept() else { return try writeParts(size) }
-        return Result(info: try writeWhole(size), carried: attributes)
+        return Result(stored: .object(try writeWhole(size)), carried: attributes)
     }
 
     /// Makes a version that was written the draft's base.
@@ -184,10 +186,10 @@ struct Commit {
         let (upload, begun) = try sender.upload()
         let parts = try send(size, sender, upload)
         try checkSource()
-        let info = try conditionally { (condition) throws(StorageError) in
+        let completed = try conditionally { (condition) throws(StorageError) in
             try store.complete(upload, parts, condition: condition)
         }
-        return Result(info: info, carried: begun)
+        return Result(stored: completed, carried: begun)
     }
 
     /// Looks whether parts that were copied from another object are of the version that was meant.

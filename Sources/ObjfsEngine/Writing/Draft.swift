@@ -9,6 +9,13 @@ import Threads
 /// Bytes that were written are in the staged file. The rest comes from a version of the object, its *base*, below
 /// `baseEnd`; all else is zeros.
 final class Draft: Sendable {
+    /// What is known of an object that the store has put together.
+    struct Unlearned {
+        let size: Int64
+        /// What the store called the version at the end of the upload.
+        let name: ETag
+    }
+
     struct State {
         var size: Int64 = 0
         var base: ObjectVersion?
@@ -30,8 +37,8 @@ final class Draft: Sendable {
         var generation: UInt64 = 0
         /// The generation that the store has.
         var stored: UInt64 = 0
-        /// The size of what the store has as a version that is not known yet; `nil` if it is known.
-        var unlearned: Int64?
+        /// What the store has as a version that is not known yet; `nil` if it is known.
+        var unlearned: Unlearned?
         /// What was written since a commit began; `nil` if there is none.
         var since: RangeSet<Int64>?
         /// The smallest size since a commit began.

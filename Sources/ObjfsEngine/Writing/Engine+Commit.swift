@@ -138,8 +138,8 @@ extension Engine {
             draft: draft, key: key, attributes: attributes, condition: condition, budget: budget, pool: writers)
         let result = try commit.put()
         let stored = Stored(
-            commit: commit, carried: result.carried, written: written, isUnlearned: result.info == nil)
-        if let info = result.info { note(info, of: stored, in: file) }
+            commit: commit, carried: result.carried, written: written, isUnlearned: result.stored.object == nil)
+        if let info = result.stored.object { note(info, of: stored, in: file) }
         return stored
     }
 

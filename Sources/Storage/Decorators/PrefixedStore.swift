@@ -110,8 +110,11 @@ package struct PrefixedStore: ObjectStore {
     @discardableResult
     package func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
-    ) throws(StorageError) -> ObjectInfo? {
-        try base.complete(outer(upload), parts, condition: condition).map(inner)
+    ) throws(StorageError) -> CompletedUpload {
+        switch try base.complete(outer(upload), parts, condition: condition) {
+        case .object(let info): .object(inner(info))
+        case .named(let version): .named(version)
+        }
     }
 
     package func abort(_ upload: Upload) throws(StorageError) { try base.abort(outer(upload)) }

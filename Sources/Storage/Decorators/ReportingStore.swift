@@ -103,7 +103,7 @@ package struct ReportingStore: ObjectStore {
     @discardableResult
     package func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
-    ) throws(StorageError) -> ObjectInfo? {
+    ) throws(StorageError) -> CompletedUpload {
         try told("complete \(name)/\(upload.key) of \(parts.count) parts") { () throws(StorageError) in
             try base.complete(upload, parts, condition: condition)
         }

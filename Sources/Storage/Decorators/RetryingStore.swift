@@ -132,7 +132,7 @@ package final class RetryingStore: ObjectStore {
     @discardableResult
     package func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
-    ) throws(StorageError) -> ObjectInfo? {
+    ) throws(StorageError) -> CompletedUpload {
         var attempts = 0
         do throws(StorageError) {
             return try persist(within: patience.workLimit) { () throws(StorageError) in
@@ -149,7 +149,7 @@ package final class RetryingStore: ObjectStore {
                 throw StorageError(
                     .unavailable, "the store failed, and it is not known whether the object was written", cause: error)
             }
-            return info
+            return .object(info)
         }
     }
 

@@ -131,12 +131,12 @@ package final class InMemoryStore: ObjectStore {
     @discardableResult
     package func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
-    ) throws(StorageError) -> ObjectInfo? {
+    ) throws(StorageError) -> CompletedUpload {
         try state.withLock { state throws(StorageError) in
             try state.check(condition, of: upload.key)
             let (body, attributes) = try state.assemble(upload, parts, smallest: uploadLimits.smallestPart)
             state.uploads[upload] = nil
-            return state.put(upload.key, body, attributes, parts: parts.count)
+            return .object(state.put(upload.key, body, attributes, parts: parts.count))
         }
     }
 

@@ -34,7 +34,7 @@ extension ReadOnlyStore {
 
     package func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
-    ) throws(StorageError) -> ObjectInfo? { throw Self.refusal }
+    ) throws(StorageError) -> CompletedUpload { throw Self.refusal }
 
     package func abort(_ upload: Upload) throws(StorageError) { throw Self.refusal }
 

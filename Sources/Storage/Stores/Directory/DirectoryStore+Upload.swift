@@ -51,7 +51,7 @@ extension DirectoryStore {
     @discardableResult
     package func complete(
         _ upload: Upload, _ parts: [UploadedPart], condition: WriteCondition
-    ) throws(StorageError) -> ObjectInfo? {
+    ) throws(StorageError) -> CompletedUpload {
         let root = try openRoot()
         let attributes = try root.openTemporary(Self.name(of: upload.id)).attributes()
         guard !parts.isEmpty else { throw StorageError(.invalid, "an object has one part at least") }
@@ -72,7 +72,7 @@ extension DirectoryStore {
             }
         }
         try abort(upload)
-        return info
+        return .object(info)
     }
 
     package func abort(_ upload: Upload) throws(StorageError) {
