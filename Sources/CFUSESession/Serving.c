@@ -31,11 +31,18 @@ struct serving {
 enum { THREADS = 1024 };
 static struct serving all[THREADS];
 
+// Interrupts of late: a request may just have been read, and not be noted as served yet.
+enum { LATEST = 16 };
+static _Atomic uint64_t latest[LATEST];
+static _Atomic uint32_t interrupt_count;
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t own;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t interrupts = PTHREAD_COND_INITIALIZER;
 static bool is_watched;
+
+static void interrupt_served(uint64_t unique);
 
 static void give_back(void *serving) {
     struct serving *mine = serving;
@@ -64,6 +71,8 @@ void serving_begin(int fd, uint64_t unique, uint32_t waiting) {
     atomic_store(&serving->fd, fd);
     atomic_store(&serving->waiting, waiting);
     atomic_store(&serving->unique, unique);
+    for (int i = 0; i < LATEST; i++)
+        if (atomic_load(&latest[i]) == unique) interrupt_served(unique);
 }
 
 bool serving_end(uint64_t unique) {
@@ -85,7 +94,7 @@ static uint64_t signals(const char *status, const char *name) {
 }
 
 // Whether a thread is about to end: a signal is pending that ends its process, and that it neither blocks, ignores nor
-// handles. Once such a signal is taken, the kernel marks SIGKILL for each thread.
+// handles. Once such a signal is taken, the kernel marks SIGKILL for each thread. Who is traced may never get another.
 static bool is_killed(uint32_t thread) {
     static const int harmless[] = {SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
     char path[32], text[4096];
@@ -97,6 +106,7 @@ static bool is_killed(uint32_t thread) {
     if (count <= 0) return false;
     text[count] = 0;
     uint64_t pending = signals(text, "\nSigPnd:") | signals(text, "\nShdPnd:");
+    if (signals(text, "\nTracerPid:") != 0) pending &= UINT64_C(1) << (SIGKILL - 1);
     pending &= ~(signals(text, "\nSigBlk:") | signals(text, "\nSigIgn:") | signals(text, "\nSigCgt:"));
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++) pending &= ~(UINT64_C(1) << (harmless[i] - 1));
     return pending != 0;
@@ -154,7 +164,7 @@ static void start_watching(void) {
     pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
-void serving_interrupt(uint64_t unique) {
+static void interrupt_served(uint64_t unique) {
     for (int i = 0; i < THREADS; i++) {
         if (atomic_load(&all[i].unique) != unique) continue;
         atomic_store(&all[i].interrupted, unique);
@@ -164,4 +174,10 @@ void serving_interrupt(uint64_t unique) {
         pthread_mutex_unlock(&lock);
         return;
     }
+}
+
+void serving_interrupt(uint64_t unique) {
+    // Noted before the threads are looked at: who has just read the request looks there when it is noted as theirs.
+    atomic_store(&latest[atomic_fetch_add(&interrupt_count, 1) % LATEST], unique);
+    interrupt_served(unique);
 }

@@ -489,6 +489,18 @@ import VFS
         }
     }
 
+    @Test(arguments: [0, 100, 200, 500])
+    func `W3: with a full disk what is written after the end of a file is sent while it is written`(tail: Int) throws {
+        let files = try WritableStore(reserve: .max)
+        let handle = try files.open("a", [.writing])
+        try write(files, handle, String(large.suffix(tail)), from: 2000 - tail)
+        try write(files, handle, String(large.prefix(2000 - tail)))
+        #expect(files.mount.counter.counts.bytesWritten >= 1400)
+        try files.close(handle)
+        #expect(files.stored("a") == large)
+        #expect(try files.remains() == [])
+    }
+
     // MARK: What a large file carries
 
     @Test(arguments: [StorageError.Code.accessDenied, .unavailable, .invalid, .noSpace], [false, true])

@@ -218,4 +218,19 @@ import VFS
         try files.close(handle)
         #expect(files.stored("a") == text)
     }
+
+    @Test func `W7: what is no journal's is neither touched nor listed`() throws {
+        let folder = TemporaryFolder()
+        let names = [
+            "projects/build.log", "projects/empty.data", "projects/real.data", "1-dead/1.log", "1-dead/2.data",
+            "2-dead/lock", "2-dead/notes.log", "2-dead/table.data", "2-dead/x.log.new", "word-dead/lock",
+            "word-dead/1.log", "7.log",
+        ]
+        for name in names { folder.write(name, name.contains("empty") ? [] : Array("precious".utf8)) }
+        #expect(LeftBehind.all(in: folder.path).isEmpty)
+        #expect(LeftBehind.count(in: folder.path + "/projects") == 0)
+        for name in names where name != "2-dead/lock" {
+            #expect(folder.read(name) == (name.contains("empty") ? [] : Array("precious".utf8)), "\(name)")
+        }
+    }
 }

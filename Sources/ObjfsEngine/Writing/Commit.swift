@@ -99,8 +99,8 @@ struct Commit {
     /// Makes a version that was written the draft's base.
     private func build(_ state: inout Draft.State, on info: ObjectInfo) {
         state.build(on: ObjectVersion(bucket: draft.bucket, info: info))
-        draft.noteBase(state)
-        draft.freeStored(&state)
+        // What the log does not know to be there must not go.
+        if draft.noteBase(state) { draft.freeStored(&state) }
     }
 
     /// Notes again what was written since the commit began: it is no part of the version that was noted last.
@@ -419,9 +419,9 @@ extension Draft {
             if case .beginning = state.streamed.begin { return nil }
             guard evenIfGone || state.gone.isEmpty else { return .some(nil) }
             defer {
-                let next = state.streamed.next
+                let given = state.streamed.given
                 state.streamed = StreamedParts()
-                state.streamed.next = next
+                state.streamed.given = given
             }
             return state.streamed
         }

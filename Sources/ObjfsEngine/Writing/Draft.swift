@@ -153,9 +153,17 @@ final class Draft: Sendable {
     /// Notes what the content is now, over a base that is another one than was noted before.
     ///
     /// If the log can't tell, a recovery sends more than it must, or finds that the object has changed.
-    func noteBase(_ state: State) {
-        try? file.note(base: state.base?.info, end: state.baseEnd)
-        for range in state.dirty.ranges { try? file.note(write: range) }
+    ///
+    /// - Returns: Whether the log tells.
+    @discardableResult
+    func noteBase(_ state: State) -> Bool {
+        do throws(Errno) {
+            try file.note(base: state.base?.info, end: state.baseEnd)
+            for range in state.dirty.ranges { try file.note(write: range) }
+            return true
+        } catch {
+            return false
+        }
     }
 
     /// Takes note that a version is another by now, of the same content, if it is the base.
@@ -434,7 +442,7 @@ extension Draft.State {
     /// Begins at the first part again, after the file was cut to nothing.
     mutating func startOver() {
         gone = RangeSet()
-        if streamed.parts.isEmpty { streamed.next = 0 }
+        if streamed.parts.isEmpty { streamed.given = RangeSet() }
     }
 
     /// Whether the file may end earlier: not if it needs what was sent and can't be sent again.
@@ -451,11 +459,12 @@ extension Draft.State {
         guard since == nil, end > grid.single else { return nil }
         let new = baseEnd <= grid.single ? staged : dirty
         guard let run = new.range(at: end - 1) else { return nil }
-        let index = max(streamed.next, grid.count(of: run.lowerBound))
+        let first = Int64(grid.count(of: run.lowerBound))
+        let index = Int(streamed.given.range(at: first)?.upperBound ?? first)
         guard index < StreamedParts.most, run.contains(grid.range(index)) else { return nil }
         // It counts as on its way from now on, for whoever waits until none is.
         streamed.parts[index] = .sending(isSpoilt: false)
-        streamed.next = index + 1
+        streamed.given.insert(contentsOf: Int64(index)..<Int64(index) + 1)
         return index
     }
 }

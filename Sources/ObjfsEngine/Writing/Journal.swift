@@ -19,6 +19,12 @@ package final class Journal: Sendable {
 
     static let lockName = "lock"
 
+    /// Whether a folder of a journal may be that of a daemon: a number of a process, and something random.
+    static func isName(_ name: String) -> Bool {
+        let parts = name.split(separator: "-", omittingEmptySubsequences: false)
+        return parts.count == 2 && Int32(parts[0]) != nil && !parts[1].isEmpty
+    }
+
     /// Makes the folder of this process in the journal at `root`.
     ///
     /// - Throws: Why there can't be one.

@@ -34,29 +34,31 @@ package struct LeftBehind: Sendable {
     fileprivate let path: String
     fileprivate let log: StagedLog
 
+    /// Whether nothing is to be done about it: it is stored, nobody wants it, or there is not a byte of it.
+    private var isNothing: Bool {
+        log.isStored || isDiscarded && !mayHaveUpload || !isReadable && size == 0
+    }
+
     /// Everything in a journal that was left behind.
     ///
     /// Folders of daemons that are gone and left nothing are removed.
     package static func all(in root: String) -> [LeftBehind] {
         var found: [LeftBehind] = []
-        for folder in names(in: root).sorted() {
+        for folder in names(in: root).sorted() where Journal.isName(folder) {
             let path = root + "/" + folder
-            let lock = open(path + "/" + Journal.lockName, O_RDONLY | O_CLOEXEC)
-            let isAlive = lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0
-            defer { if lock >= 0 { close(lock) } }
-            let all = names(in: path)
-            if !isAlive { for name in all where name.hasSuffix(StagedFile.newLog) { unlink(path + "/" + name) } }
-            let files = numbers(of: all)
+            // Without a lock it is nobody's journal, whatever it is called.
+            let lock = open(path + "/" + Journal.lockName, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+            guard lock >= 0 else { continue }
+            defer { close(lock) }
+            let isAlive = flock(lock, LOCK_EX | LOCK_NB) != 0
+            let files = numbers(of: names(in: path))
             for name in files {
-                guard let file = LeftBehind(id: folder + "/" + name, path: path + "/" + name) else {
-                    if !isAlive { unlink(path + "/" + name + ".log") }
-                    continue
-                }
+                if !isAlive { unlink(path + "/" + name + StagedFile.newLog) }
+                guard let file = LeftBehind(id: folder + "/" + name, path: path + "/" + name) else { continue }
                 // A daemon that lives has done only with what it says so of.
                 guard !isAlive || file.log.isKept else { continue }
                 // It was stored or removed, and the daemon ended before it had cleared up.
-                if file.log.isStored || file.log.isUnlinked && !file.mayHaveUpload || !file.isReadable && file.size == 0
-                {
+                if file.isNothing {
                     file.discard()
                 } else {
                     if file.log.isUnlinked { unlink(file.path + ".data") }
@@ -75,24 +77,28 @@ package struct LeftBehind: Sendable {
     package static func count(in folder: String) -> Int {
         numbers(of: names(in: folder)).count { name in
             guard let file = LeftBehind(id: "", path: folder + "/" + name) else { return false }
-            return !file.isDiscarded && !file.log.isStored && (file.isReadable || file.size > 0)
+            return !file.isDiscarded && !file.isNothing
         }
     }
 
-    /// What the files of a daemon's folder are called, without the ends of their names.
+    /// What the files of a daemon's folder are called, without the ends of their names: numbers.
     private static func numbers(of names: [String]) -> [String] {
-        Set(names.filter { $0.hasSuffix(".log") }.map { String($0.dropLast(4)) })
-            .union(names.filter { $0.hasSuffix(".data") }.map { String($0.dropLast(5)) }).sorted()
+        let numbers = names.compactMap { name -> String? in
+            let parts = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, ["log", "data"].contains(parts[1]), UInt64(parts[0]) != nil else { return nil }
+            return String(parts[0])
+        }
+        return Set(numbers).sorted()
     }
 
     private init?(id: String, path: String) {
-        let log = StagedLog(reading: path + ".log") ?? .none
+        // What can't be read just now may say all the same what it is.
+        guard let bytes = StagedLog.bytes(of: path + ".log") else { return nil }
+        let log = StagedLog(String(decoding: bytes, as: UTF8.self)) ?? .none
         var status = stat()
         let hasData = stat(path + ".data", &status) == 0
         let dataSize = hasData ? Int64(status.st_size) : 0
-        guard hasData || log.beginning != nil || log.upload != nil, hasData || stat(path + ".log", &status) == 0 else {
-            return nil
-        }
+        guard hasData || stat(path + ".log", &status) == 0 else { return nil }
         isDiscarded = !hasData || log.isUnlinked
         self.id = id
         self.path = path
@@ -166,8 +172,9 @@ package struct LeftBehind: Sendable {
         let file = open(path + ".log", O_RDWR | O_APPEND | O_CLOEXEC)
         guard file >= 0 else { return }
         // A last line that a crash cut short must not become one with what is added.
-        let whole = StagedLog.bytes(of: file).lastIndex(of: UInt8(ascii: "\n")) ?? -1
-        ftruncate(file, off_t(whole + 1))
+        if let end = StagedLog.bytes(of: path + ".log")?.lastIndex(of: UInt8(ascii: "\n")) {
+            ftruncate(file, off_t(end + 1))
+        }
         let line = "upload -\n"
         // An upload whose request was still on its way is begun later: of that, something must be left to know.
         if log.beginning == nil { _ = Glibc.write(file, line, line.utf8.count) }

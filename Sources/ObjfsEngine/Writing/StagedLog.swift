@@ -62,21 +62,24 @@ struct StagedLog: Sendable {
         guard !store.isEmpty, !key.isEmpty else { return nil }
     }
 
-    /// Reads the log that a file has.
+    /// Reads the log that a file has; `nil` also if the file can't be read just now.
     init?(reading path: String) {
-        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        guard file >= 0 else { return nil }
-        defer { close(file) }
+        guard let bytes = Self.bytes(of: path) else { return nil }
         // What was damaged makes no sense of its line alone.
-        self.init(String(decoding: Self.bytes(of: file), as: UTF8.self))
+        self.init(String(decoding: bytes, as: UTF8.self))
     }
 
-    /// All that a file has, from its start.
-    static func bytes(of file: Int32) -> [UInt8] {
+    /// All that a file has; nothing if there is none, and `nil` if it can't be read.
+    static func bytes(of path: String) -> [UInt8]? {
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard file >= 0 else { return errno == ENOENT ? [] : nil }
+        defer { close(file) }
         var bytes: [UInt8] = []
         var block = [UInt8](repeating: 0, count: 64 << 10)
         while true {
-            let count = block.withUnsafeMutableBytes { pread(file, $0.baseAddress, $0.count, off_t(bytes.count)) }
+            let count = block.withUnsafeMutableBytes { Glibc.read(file, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { return nil }
             guard count > 0 else { return bytes }
             bytes += block[..<count]
         }

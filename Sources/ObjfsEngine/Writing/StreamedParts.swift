@@ -18,8 +18,8 @@ struct StreamedParts {
     /// How many parts an object has at most.
     static let most = 10_000
 
-    /// The first part that was not given to anybody yet.
-    var next = 0
+    /// The parts that were given to somebody to send, whatever became of them.
+    var given = RangeSet<Int64>()
     var begin = Begin.no
     var parts: [Int: Part] = [:]
     /// The numbers of all parts that the store has, be they of use or not.
