@@ -42,6 +42,13 @@ extension S3Store {
         call.headers = attributes.allHeaders + (condition.map { [$0] } ?? [])
         call.body = body
         let (response, _) = try service.send(call)
+        if response.headers["etag"]?.isEmpty ?? true, !key.endsInSlash {
+            // It may be there all the same, and must not be written for a second time then.
+            guard let info = try? info(key), info.size == Int64(body.count) else {
+                throw StorageError(.corrupted, "the service does not tell the version of the object")
+            }
+            return info.carrying(attributes)
+        }
         return try ObjectInfo(key, response, size: Int64(body.count)).carrying(attributes)
     }
 

@@ -2,6 +2,9 @@
 package struct ListingRequest: Hashable, Sendable {
     /// What the keys begin with; empty for all.
     package var prefix: String
+    /// Whether a folder that stands for a bucket lists its folders that carry metadata though there is something in
+    /// them; other stores list all markers that there are.
+    package var showsFolders = false
     /// If true, keys are rolled up to the next `/` after the prefix.
     package var isDelimited: Bool
     /// Where the page before this one ended; `nil` for the first.

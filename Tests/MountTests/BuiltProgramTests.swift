@@ -151,6 +151,7 @@ import Testing
                                 b'<LastModified>2026-01-01T00:00:00Z</LastModified><ETag>"e"</ETag><Size>9</Size>'
                                 b'</Contents></ListBucketResult>')
                         self.send_response(200); self.send_header('Content-Length', str(len(body)))
+                        self.send_header('ETag', '"e"')
                         self.end_headers(); self.wfile.write(body)
                     do_HEAD = do_GET
                     def log_message(self, *words): pass

@@ -136,8 +136,8 @@ private final class HostileServer: Sendable {
         #expect(code { _ = try store.write("k", [1]) } == .corrupted)
         #expect(code { _ = try store.write("folder/", []) } == .corrupted)
         #expect(code { _ = try store.writePart(1, of: Upload(key: "k", id: "1"), .empty) } == .corrupted)
-        // Each was tried once more.
-        #expect(server.requests.count == 14)
+        // Each was tried once more, and what was written was asked for.
+        #expect(server.requests.count == 16)
     }
 
     @Test func `W6: a write whose answer had no version is not said to have met another client's`() throws {
@@ -155,6 +155,18 @@ private final class HostileServer: Sendable {
             try store.write("k", .empty, attributes: ObjectAttributes(), condition: .absent)
         }
         #expect(error?.code == .unavailable)
+    }
+
+    @Test func `W1: what is there is not written for a second time, though the answer named no version`() throws {
+        let server = LoopbackServer { request in
+            .bytes(
+                request.method == "HEAD"
+                    ? LoopbackServer.response("200 OK", ["ETag": "\"v1\""], length: 3)
+                    : LoopbackServer.response("200 OK"))
+        }
+        defer { server.stop() }
+        #expect(try store(server, attempts: 3).write("k", [1, 2, 3]).etag == ETag("v1"))
+        #expect(server.requests.map(\.method) == ["PUT", "HEAD"])
     }
 
     @Test func `the marker of a folder may have no version, as with SeaweedFS, and a file an empty one`() throws {

@@ -110,11 +110,11 @@ struct RemoveCommand: ParsableCommand {
         // A folder that holds nothing but folders is listed by these alone.
         var folders = Set(markers)
         for marker in markers {
-            var path = marker.string.dropLast()
-            while let slash = path.lastIndex(of: "/"), path[...slash].utf8.count >= prefix.utf8.count,
+            var path = marker.string.utf8.dropLast()
+            while let slash = path.lastIndex(of: UInt8(ascii: "/")), path[...slash].count >= prefix.utf8.count,
                 slash > path.startIndex
             {
-                folders.insert(ObjectKey(String(path[...slash])))
+                folders.insert(ObjectKey(String(decoding: path[...slash], as: UTF8.self)))
                 path = path[..<slash]
             }
         }

@@ -21,7 +21,9 @@ extension Transfer {
             // Only who may read, write and run it: no bucket makes a program that runs as somebody else.
             let permissions = keeping == .all ? metadata.mode.map { $0 & 0o777 } : nil
             let written = metadata.modified.map { Timestamp(nanoseconds: $0.nanoseconds) }
-            let modified = keeping == .content ? nil : written ?? object.modified
+            // Of two folders, the files' own times are compared.
+            let known = sourceFolder == nil ? written ?? object.modified : object.modified
+            let modified = keeping == .content ? nil : known
             try leftovers.settle(id) { () throws(StorageError) in
                 try draft.finish(permissions: permissions, modified: modified)
             }

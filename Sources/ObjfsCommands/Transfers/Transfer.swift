@@ -64,7 +64,7 @@ struct Transfer: Sendable {
             throw StorageError(.invalid, "source and target are the same")
         }
         if object.key.endsInSlash {
-            try target.write(key, .empty, attributes: drafts == nil ? .folder : ObjectAttributes(), condition: .always)
+            try makeFolder(key)
         } else if let drafts {
             try download(object, to: key, drafts)
         } else if source.name == target.name {
@@ -74,6 +74,20 @@ struct Transfer: Sendable {
             try upload(DirectoryReading(sourceFolder, object.key), to: key)
         } else if try !copyInside(object, to: key) {
             try pass(object, to: key)
+        }
+    }
+
+    /// Makes a folder; one that is there keeps what it carries.
+    private func makeFolder(_ key: ObjectKey) throws(StorageError) {
+        let attributes: ObjectAttributes = drafts == nil ? .folder : ObjectAttributes()
+        do throws(StorageError) {
+            try target.write(key, .empty, attributes: attributes, condition: .absent)
+        } catch {
+            switch error.code {
+            case .preconditionFailed: return
+            case .unsupported: try target.write(key, .empty, attributes: attributes, condition: .always)
+            default: throw error
+            }
         }
     }
 

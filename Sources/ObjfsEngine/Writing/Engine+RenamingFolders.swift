@@ -45,8 +45,9 @@ extension Engine {
             logger.notice("rename: \(old.url("")): copying \(sources.count) objects to \(new.url(""))")
         }
         let copies = try copy(sources, from: old, to: new)
-        // Each byte is under both names now; from here on the old ones go.
-        _ = try movers.each(Array(zip(sources, copies))) { [self] (object) throws(Errno) in
+        // Each byte is under both names now; from here on the old ones go, those of folders when they are empty.
+        let files = zip(sources, copies).filter { !$0.0.key.endsInSlash }
+        _ = try movers.each(Array(files)) { [self] (object) throws(Errno) in
             try bucket.names.whileChanging([.one(object.0.key)]) { () throws(Errno) in
                 try replace(object.0, by: object.1, in: bucket)
             }
@@ -106,21 +107,18 @@ extension Engine {
                 $0.endsInSlash && !deleted.contains($0)
             }
             guard !markers.isEmpty else { return }
-            for marker in markers.sorted(by: >) {
-                do throws(StorageError) {
-                    try folder.bucket.store.delete(marker)
-                } catch {
-                    // What is no object stays where it was.
-                    guard error.code == .preconditionFailed else { throw error }
-                }
-            }
+            // What is no object stays where it was.
+            let undeleted = try folder.bucket.store.delete(markers.sorted(by: >))
+            if let failure = undeleted.first(where: { $0.error.code != .preconditionFailed }) { throw failure.error }
             deleted.formUnion(markers)
         }
     }
 
     private func keys(below folder: Folder) throws(StorageError) -> [ObjectInfo] {
         var keys: [ObjectInfo] = []
-        try folder.bucket.store.eachPage(ListingRequest(prefix: folder.prefix)) { page in
+        var request = ListingRequest(prefix: folder.prefix)
+        request.showsFolders = true
+        try folder.bucket.store.eachPage(request) { page in
             keys += page.objects
             return true
         }

@@ -9,7 +9,7 @@ struct InstanceCredentials: CredentialSource {
 
     private static let path = "/latest/meta-data/iam/security-credentials/"
     /// How hosts of other clouds, and one that has this service turned off, answer a request for a token.
-    private static let strange = [400, 403, 404, 405]
+    private static let strange = Array(400..<500).filter { $0 != 429 } + [501]
 
     func credentials() throws(StorageError) -> Credentials? {
         guard environment["AWS_EC2_METADATA_DISABLED"]?.lowercased() != "true" else { return nil }

@@ -32,17 +32,19 @@ package struct ProcessCredentials: CredentialSource {
         guard !words.isEmpty, let pipe = Pipe() else { throw StorageError(.credentials, "\(name) can't be run") }
         let deadline = ContinuousClock.now + patience
         let process = try start(words, pipe)
+        var ending: Ending?
         let output: String
-        let ending: Ending
         do throws(StorageError) {
-            output = try read(pipe.reading, until: deadline)
-            ending = try wait(for: process, until: deadline)
+            output = try read(pipe.reading, of: process, &ending, until: deadline)
+            if ending == nil { ending = try wait(for: process, until: deadline) }
         } catch {
-            process.signal(SIGKILL)
-            _ = process.wait()
+            if ending == nil {
+                process.signal(SIGKILL)
+                _ = process.wait()
+            }
             throw error
         }
-        guard ending.isSuccess else { throw StorageError(.credentials, "\(name) failed") }
+        guard ending?.isSuccess ?? false else { throw StorageError(.credentials, "\(name) failed") }
         return output
     }
 
@@ -63,17 +65,23 @@ package struct ProcessCredentials: CredentialSource {
     }
 
     /// Reads a pipe to its end and closes it, so that nobody is left writing into it.
+    ///
+    /// - Parameter ending: How the program ended, if it did so first: others may hold the pipe for long.
     private func read(
-        _ descriptor: Int32, until deadline: ContinuousClock.Instant
+        _ descriptor: Int32, of process: ChildProcess, _ ending: inout Ending?, until deadline: ContinuousClock.Instant
     ) throws(StorageError) -> String {
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var block = [UInt8](repeating: 0, count: 4096)
         while true {
             var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            let left = deadline - ContinuousClock.now
-            guard left > .zero else { throw late }
-            guard Glibc.poll(&poll, 1, Int32(clamping: Int(left / .milliseconds(1)) + 1)) > 0 else { continue }
+            guard ContinuousClock.now < deadline else { throw late }
+            let isReady = Glibc.poll(&poll, 1, ending == nil ? 50 : 0) > 0
+            if !isReady {
+                if ending != nil { return String(decoding: bytes, as: UTF8.self) }
+                ending = process.poll()
+                continue
+            }
             let count = Glibc.read(descriptor, &block, block.count)
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }

@@ -78,8 +78,8 @@ final class DirectoryFile: Sendable {
     ///
     /// The corresponding C function is `fsetxattr`.
     func set(_ attributes: ObjectAttributes) throws(StorageError) {
-        if let type = attributes.contentType { try set(Self.typeAttribute, type) }
-        for (name, value) in attributes.metadata { try set(Self.metadataPrefix + name, value) }
+        if let type = attributes.contentType { try set(Self.typeAttribute, Array(type.utf8)) }
+        for (name, value) in attributes.metadata { try set(Self.metadataPrefix + name, Array(value.utf8)) }
     }
 
     /// Keeps what an object carries, and nothing that was kept before.
@@ -98,28 +98,34 @@ final class DirectoryFile: Sendable {
     /// Takes over to whom a file belongs that this one is to replace, and what others keep in its attributes.
     ///
     /// The corresponding C functions are `fchown`, `fchmod` and `fsetxattr`.
-    func takeOwner(of old: DirectoryFile) throws(StorageError) {
-        var status = stat()
-        guard fstat(old.descriptor, &status) == 0 else { throw StorageError(errno: errno) }
+    ///
+    /// - Parameter old: The file; `nil` if it can't be read.
+    func takeOwner(_ status: stat, _ old: DirectoryFile?) throws(StorageError) {
         var mode = status.st_mode & 0o7777
         if fchown(descriptor, status.st_uid, status.st_gid) != 0 {
             // Who may not give files away keeps it. Another group gets no right that not everybody has.
             mode &= 0o777
             if fchown(descriptor, uid_t.max, status.st_gid) != 0 { mode &= 0o707 | (mode & 0o7) << 3 }
         }
+        let rights = old?.bytes(Self.rightsAttribute)
+        // With a list of rights, the group's bits are what all of the list may have at most.
+        if old == nil || rights != nil { mode &= 0o7707 }
         guard fchmod(descriptor, mode) == 0 else { throw StorageError(errno: errno) }
-        for name in old.names() where name.hasPrefix("user.") && !Self.isOwn(name) {
-            if let value = old.value(name) { try set(name, value) }
+        if let rights { fsetxattr(descriptor, Self.rightsAttribute, rights, rights.count, 0) }
+        for name in old?.names() ?? [] where name.hasPrefix("user.") && !Self.isOwn(name) {
+            if let value = old?.bytes(name) { try set(name, value) }
         }
     }
+
+    /// Where Linux keeps the rights of single users and groups; see `acl(5)`.
+    private static let rightsAttribute = "system.posix_acl_access"
 
     private static func isOwn(_ name: String) -> Bool { name == typeAttribute || name.hasPrefix(metadataPrefix) }
 
     /// Whether an object carries something beside its content and the type of that.
     var hasMetadata: Bool { !attributes().metadata.isEmpty }
 
-    private func set(_ name: String, _ value: String) throws(StorageError) {
-        let bytes = Array(value.utf8)
+    private func set(_ name: String, _ bytes: [UInt8]) throws(StorageError) {
         guard fsetxattr(descriptor, name, bytes, bytes.count, 0) != 0 else { return }
         switch errno {
         case ENOTSUP: throw StorageError(.unsupported, "this file system keeps no metadata")
@@ -150,10 +156,12 @@ final class DirectoryFile: Sendable {
         return names.split(separator: 0).map { String(decoding: $0.map { UInt8(bitPattern: $0) }, as: UTF8.self) }
     }
 
-    private func value(_ name: String) -> String? {
+    private func value(_ name: String) -> String? { bytes(name).map { String(decoding: $0, as: UTF8.self) } }
+
+    private func bytes(_ name: String) -> [UInt8]? {
         var value = [UInt8](repeating: 0, count: 64 << 10)
         let count = fgetxattr(descriptor, name, &value, value.count)
-        return count < 0 ? nil : String(decoding: value.prefix(count), as: UTF8.self)
+        return count < 0 ? nil : Array(value.prefix(count))
     }
 }
 

@@ -42,15 +42,16 @@ struct DirectoryRoot: ~Copyable {
         if key.endsInSlash { return try makeFolder(path, key, attributes, condition) }
         let (parent, name) = try makeParents(of: path)
         let temporary = Self.temporaryPrefix + "\(getpid())-\(UInt64.random(in: 0 ... .max))"
-        let old = keeping == .own ? nil : try? open(key, O_RDONLY | O_NONBLOCK)
         // Nobody may read what replaces a file who could not read that.
-        let isPrivate = keeping == .own || old != nil
+        var status = stat()
+        let replaces = keeping == .shared && fstatat(parent.descriptor, name, &status, 0) == 0
+        let isPrivate = keeping == .own || replaces
         let created = openat(
             parent.descriptor, temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, isPrivate ? 0o600 : 0o666)
         guard created >= 0 else { throw StorageError(errno: errno) }
         let file = DirectoryFile(takingOwnershipOf: created)
         do throws(StorageError) {
-            if let old { try file.takeOwner(of: old) }
+            if replaces { try file.takeOwner(status, try? open(key, O_RDONLY | O_NONBLOCK)) }
             try file.set(attributes)
             try fill(file)
             guard keeping == .own || fsync(created) == 0 else { throw StorageError(errno: errno) }

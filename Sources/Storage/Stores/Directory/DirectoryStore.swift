@@ -5,7 +5,7 @@ import Glibc
 /// A folder that stands for a bucket: its files are the objects, and their paths in it are the keys.
 ///
 /// A file and a folder of one name can't both be there, so of the keys `a` and `a/b` it takes only one.
-/// A folder with nothing in it, or that carries metadata, is an object whose key ends in `/`.
+/// A folder is an object whose key ends in `/`, and is listed if it has nothing in it.
 /// No key, and no link in the folder, leads out of it; links to folders, files that are no regular ones,
 /// and names that are not UTF-8 are not shown.
 package final class DirectoryStore: ObjectStore {
@@ -77,6 +77,8 @@ package final class DirectoryStore: ObjectStore {
         // Where there are objects, their folder is there as well.
         let page = try list(ListingRequest(prefix: key.string, limit: 2))
         guard page.objects.allSatisfy({ $0.key == key }) else { return }
+        // The last of them may have gone meanwhile.
+        guard try !openRoot().delete(key) else { return }
         throw StorageError(.preconditionFailed, "there is something in the folder that is no object")
     }
 

@@ -8,8 +8,8 @@ struct DirectoryWalk: ~Copyable {
     private let request: ListingRequest
     private let listings: DirectoryListings
     private var roll: ListingRoll
-    /// The folders whose names were read for this page.
-    private var walked: Set<String> = []
+    /// The readings of names that this page is made of.
+    private var walked: Set<UInt64> = []
 
     init(root: consuming DirectoryRoot, request: ListingRequest, listings: DirectoryListings) {
         self.root = root
@@ -40,10 +40,12 @@ struct DirectoryWalk: ~Copyable {
             }
         }
         let directory = DirectoryFile(takingOwnershipOf: descriptor)
-        let names = try listings.names(of: folder, directory, after: request.token)
-        walked.insert(folder)
-        // A folder with nothing in it has no other key; one that was given a mode keeps it whatever is in it.
-        if !folder.isEmpty, roll.mayTake(ObjectKey(folder)), names.isEmpty || directory.hasMetadata {
+        let (names, number) = try listings.names(of: folder, directory, after: request.token)
+        if let number { walked.insert(number) }
+        // A folder with nothing in it has no other key.
+        if !folder.isEmpty, roll.mayTake(ObjectKey(folder)),
+            names.isEmpty || request.showsFolders && directory.hasMetadata
+        {
             var status = stat()
             guard fstat(descriptor, &status) == 0 else { return true }
             guard ObjectInfo(ObjectKey(folder), status, attributes: nil).map({ roll.add($0) }) ?? true else {
@@ -92,6 +94,7 @@ extension ObjectInfo {
 /// The names in folders, in the order of keys, kept for a while so that the next page need not read them again.
 final class DirectoryListings: Sendable {
     private struct Listing {
+        let number: UInt64
         let folder: String
         let names: [String]
         /// With what the page after this one begins; `nil` as long as nobody has read to its end.
@@ -99,32 +102,35 @@ final class DirectoryListings: Sendable {
     }
 
     private let recent = Mutex<[Listing]>([])
+    private let count = Atomic<UInt64>(0)
 
     /// The names in a folder, those of folders with a `/` at the end.
     ///
     /// - Parameter token: With what a later page begins, for which the names that the page before saw will do.
+    /// - Returns: The names, and the number of this reading of them if it is kept.
     func names(
         of folder: String, _ directory: DirectoryFile, after token: ListingToken?
-    ) throws(StorageError) -> [String] {
+    ) throws(StorageError) -> ([String], number: UInt64?) {
         let known = recent.withLock { recent in
-            // What another walk saw a while ago is not what is there.
+            // What another walk saw a while ago is not what is there; of two at the same place, the later saw more.
             token.flatMap { token in recent.first { $0.folder == folder && $0.next == token } }
         }
-        if let known { return known.names }
+        if let known { return (known.names, known.number) }
         let names = try Self.read(directory)
+        // Only a folder of more than a page is worth it.
+        guard names.count >= 1000 else { return (names, nil) }
+        let number = count.wrappingAdd(1, ordering: .relaxed).newValue
         recent.withLock { recent in
-            recent.removeAll { $0.folder == folder }
-            // Only a folder of more than a page is worth it.
-            if names.count >= 1000 { recent.insert(Listing(folder: folder, names: names), at: 0) }
+            recent.insert(Listing(number: number, folder: folder, names: names), at: 0)
             if recent.count > 8 { recent.removeLast() }
         }
-        return names
+        return (names, number)
     }
 
-    /// Notes with what the page begins that comes after one for which the names of some folders were read.
-    func note(_ next: ListingToken, after folders: Set<String>) {
+    /// Notes with what the page begins that comes after one of some readings.
+    func note(_ next: ListingToken, after readings: Set<UInt64>) {
         recent.withLock { recent in
-            for index in recent.indices where folders.contains(recent[index].folder) { recent[index].next = next }
+            for index in recent.indices where readings.contains(recent[index].number) { recent[index].next = next }
         }
     }
 
