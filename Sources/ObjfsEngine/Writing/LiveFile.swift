@@ -137,7 +137,9 @@ final class LiveFile: Sendable {
     /// Whether the content is that of another object so far, which must not go before this is stored.
     func isCopy(of names: NameGate.Names) -> Bool {
         let (draft, key) = state.withLock { ($0.isUnlinked ? nil : $0.draft, $0.key) }
-        guard let base = draft?.state.withLock({ $0.base }), base.key != key else { return false }
+        guard let base = draft?.state.withLock({ $0.baseEnd > 0 ? $0.base : nil }), base.key != key else {
+            return false
+        }
         return names.contains(base.key)
     }
 
