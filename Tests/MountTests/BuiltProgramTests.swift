@@ -3,6 +3,22 @@ import ObjfsTesting
 import Testing
 
 @Suite(.serialized) struct BuiltProgramTests {
+    /// Mounts an empty folder that stands for a bucket, which whoever calls this unmounts.
+    ///
+    /// - Parameters:
+    ///   - limits: What the shell is told before.
+    ///   - options: Those of `objfs mount`.
+    private func mounted(
+        in folder: borrowing TemporaryFolder, limits: String = ":", options: String = ""
+    ) throws -> (store: String, point: String) {
+        let store = folder.makeFolder("store")
+        let point = folder.makeFolder("mount")
+        let mount = "(\(limits); '\(Program.objfs)' mount \(options) 'file://\(store)' '\(point)')"
+        let mounted = try Shell.run(mount, scratch: folder.path)
+        try #require(mounted.status == 0, "\(mounted.output)")
+        return (store, point)
+    }
+
     @Test func `C3: the built program mounts a folder, whose chunk files in order are the file, and unmounts`() throws {
         let folder = TemporaryFolder()
         let content = Array((0..<50_000).map { "line \($0)\n" }.joined().utf8)
@@ -23,11 +39,7 @@ import Testing
 
     @Test func `W2: more files can be open to write them than the shell's limit of descriptors is`() throws {
         let folder = TemporaryFolder()
-        let store = folder.makeFolder("store")
-        let point = folder.makeFolder("mount")
-        let mount = "ulimit -Sn 64; '\(Program.objfs)' mount 'file://\(store)' '\(point)'"
-        let mounted = try Shell.run("(\(mount))", scratch: folder.path)
-        try #require(mounted.status == 0, "\(mounted.output)")
+        let (store, point) = try mounted(in: folder, limits: "ulimit -Sn 64")
         defer { umount2(point, 2) }
         let script =
             "f = [open(f'\(point)/{n}', 'w') for n in range(200)]\nfor x in f: x.write('x')\nfor x in f: x.close()"
@@ -40,11 +52,7 @@ import Testing
         throws
     {
         let folder = TemporaryFolder()
-        let store = folder.makeFolder("store")
-        let point = folder.makeFolder("mount")
-        let mount = "ulimit -n 256; '\(Program.objfs)' mount 'file://\(store)' '\(point)'"
-        let mounted = try Shell.run("(\(mount))", scratch: folder.path)
-        try #require(mounted.status == 0, "\(mounted.output)")
+        let (store, point) = try mounted(in: folder, limits: "ulimit -n 256")
         defer { umount2(point, 2) }
         let script = folder.write(
             "script",
@@ -67,10 +75,7 @@ import Testing
 
     @Test func `W2: a read of what was written here and there is answered`() throws {
         let folder = TemporaryFolder()
-        let store = folder.makeFolder("store")
-        let point = folder.makeFolder("mount")
-        let mounted = try Shell.run("'\(Program.objfs)' mount 'file://\(store)' '\(point)'", scratch: folder.path)
-        try #require(mounted.status == 0, "\(mounted.output)")
+        let (_, point) = try mounted(in: folder)
         defer { umount2(point, 2) }
         // More pieces than one call of the kernel takes.
         let script = folder.write(
@@ -94,12 +99,8 @@ import Testing
         throws
     {
         let folder = TemporaryFolder()
-        let store = folder.makeFolder("store")
-        let point = folder.makeFolder("mount")
         // Names and attributes are asked for anew each time, as another mount would.
-        let mount = "'\(Program.objfs)' mount --metadata-ttl 0 'file://\(store)' '\(point)'"
-        let mounted = try Shell.run(mount, scratch: folder.path)
-        try #require(mounted.status == 0, "\(mounted.output)")
+        let (store, point) = try mounted(in: folder, options: "--metadata-ttl 0")
         defer { umount2(point, 2) }
         let done = try Shell.run(
             """

@@ -19,9 +19,8 @@ import VFS
 
     /// Writes some bytes of what is large, a few at a time.
     private func writeInOrder(_ files: WritableStore, _ handle: FileHandle, _ range: Range<Int>) throws {
-        for start in stride(from: range.lowerBound, to: range.upperBound, by: 10) {
-            try files.write(handle, String(large.dropFirst(start).prefix(10)), at: Int64(start))
-        }
+        let text = String(large.dropFirst(range.lowerBound).prefix(range.count))
+        try write(files, handle, text, from: range.lowerBound, by: 10)
     }
 
     // MARK: The version of what was stored
@@ -503,16 +502,20 @@ import VFS
 
     // MARK: What a large file carries
 
+    /// A large file that is written and not closed, and that was given another mode after its upload had begun.
+    private func openedLarge(_ files: WritableStore) throws -> VFS.FileHandle {
+        let handle = try files.open("a", [.writing])
+        try write(files, handle, large)
+        try files.setPermissions("a", to: 0o600)
+        return handle
+    }
+
     @Test(arguments: [StorageError.Code.accessDenied, .unavailable, .invalid, .noSpace], [false, true])
     func `W1, M7: what a large file is to carry can be stored later, when its bytes are in the store already`(
         code: StorageError.Code, tellsVersions: Bool
     ) throws {
         let files = try WritableStore(tellsVersions: tellsVersions)
-        let handle = try files.open("a", [.writing])
-        try write(files, handle, large)
-        var change = AttributeChange()
-        change.permissions = 0o600
-        _ = try files.engine.setAttributes(of: try files.mount.lookup("a").inode, change, handle: nil)
+        let handle = try openedLarge(files)
         files.mount.counter.before(.copy) { StorageError(code, "no copies") }
         #expect(Errno.thrown { () throws(Errno) in try files.engine.synchronize(handle, dataOnly: false) } != nil)
         #expect(files.stored("a") == large)
@@ -528,11 +531,7 @@ import VFS
         tellsVersions: Bool
     ) throws {
         let files = try WritableStore(tellsVersions: tellsVersions)
-        let handle = try files.open("a", [.writing])
-        try write(files, handle, large)
-        var change = AttributeChange()
-        change.permissions = 0o600
-        _ = try files.engine.setAttributes(of: try files.mount.lookup("a").inode, change, handle: nil)
+        let handle = try openedLarge(files)
         files.mount.counter.before(.copy) { StorageError(.accessDenied, "no copies") }
         #expect(throws: Errno.permissionDenied) { try files.close(handle) }
         #expect(files.stored("a") == large)

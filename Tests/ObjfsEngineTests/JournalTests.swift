@@ -117,9 +117,7 @@ import VFS
         try files.mount.memory.write("a", ByteSlice("packed".utf8), attributes: carried, condition: .always)
         let handle = try files.open("a", [.writing, .truncating])
         try files.write(handle, "plain")
-        var change = AttributeChange()
-        change.permissions = 0o600
-        _ = try files.engine.setAttributes(of: try files.mount.lookup("a").inode, change, handle: nil)
+        try files.setPermissions("a", to: 0o600)
         let journal = try files.copyOfJournal()
         let left = try #require(LeftBehind.all(in: journal.path).first)
         // Nobody has changed the object, so nothing must be forced.

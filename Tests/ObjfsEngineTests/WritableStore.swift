@@ -78,6 +78,12 @@ final class WritableStore {
         _ = try engine.setAttributes(of: try mount.lookup(path).inode, change, handle: nil)
     }
 
+    func setPermissions(_ path: String, to permissions: UInt32) throws(Errno) {
+        var change = AttributeChange()
+        change.permissions = permissions
+        _ = try engine.setAttributes(of: try mount.lookup(path).inode, change, handle: nil)
+    }
+
     func makeFolder(_ path: String) throws(Errno) {
         let (parent, name) = split(path)
         _ = try engine.makeDirectory(name, in: try mount.lookup(parent).inode, mode: 0o755, by: Self.caller)

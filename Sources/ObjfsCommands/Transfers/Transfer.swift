@@ -81,13 +81,9 @@ struct Transfer: Sendable {
     private func makeFolder(_ key: ObjectKey) throws(StorageError) {
         let attributes: ObjectAttributes = drafts == nil ? .folder : ObjectAttributes()
         do throws(StorageError) {
-            try target.write(key, .empty, attributes: attributes, condition: .absent)
+            try target.write(key, .empty, attributes: attributes, lookedAt: .absent)
         } catch {
-            switch error.code {
-            case .preconditionFailed: return
-            case .unsupported: try target.write(key, .empty, attributes: attributes, condition: .always)
-            default: throw error
-            }
+            guard error.code == .preconditionFailed else { throw error }
         }
     }
 

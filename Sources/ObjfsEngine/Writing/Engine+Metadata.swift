@@ -1,5 +1,5 @@
-import Bytes
-import Storage
+package import Bytes
+package import Storage
 package import SystemPackage
 import Threads
 package import VFS
@@ -139,7 +139,8 @@ extension AttributeChange {
 
 extension ObjectStore {
     /// Writes an object under a condition; where the store can't check it, it was looked at just before.
-    func write(
+    @discardableResult
+    package func write(
         _ key: ObjectKey, _ body: ByteSlice, attributes: ObjectAttributes, lookedAt condition: WriteCondition
     ) throws(StorageError) -> ObjectInfo {
         do throws(StorageError) {

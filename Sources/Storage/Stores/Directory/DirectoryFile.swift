@@ -123,7 +123,7 @@ final class DirectoryFile: Sendable {
     private static func isOwn(_ name: String) -> Bool { name == typeAttribute || name.hasPrefix(metadataPrefix) }
 
     /// Whether an object carries something beside its content and the type of that.
-    var hasMetadata: Bool { !attributes().metadata.isEmpty }
+    var hasMetadata: Bool { names().contains { $0.hasPrefix(Self.metadataPrefix) } }
 
     private func set(_ name: String, _ bytes: [UInt8]) throws(StorageError) {
         guard fsetxattr(descriptor, name, bytes, bytes.count, 0) != 0 else { return }
